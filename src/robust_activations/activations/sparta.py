@@ -1,0 +1,72 @@
+"""Spatially attentive activations after Guo et al., "Sparta" (2021).
+
+The paper's formula was not available to us. R1, R2 and R3 are three readings of its abstract: an activation that
+depends on the input's spatial neighbourhood, extends ReLU, and relates to Swish and to feature denoising.
+None of them is a reproduction of the paper's own form.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from robust_activations.activations.base import Activation
+from robust_activations.errors import UserError
+
+
+class _Spatial(Activation):
+    """An activation with a k x k convolution g: depthwise if `channels` is given, else one kernel for all channels."""
+
+    centre = 0.0
+
+    def __init__(self, channels: int | None = None, *, kernel_size: int = 3) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise UserError(f"{type(self).__name__}: kernel_size is {kernel_size}; it must be odd: 1, 3, 5, ...")
+        self.weight = nn.Parameter(torch.zeros(channels or 1, 1, kernel_size, kernel_size))
+        nn.init.constant_(self.weight[:, :, kernel_size // 2, kernel_size // 2], self.centre)
+
+    def g(self, x: Tensor) -> Tensor:
+        """The convolution; an input without spatial axes counts as one pixel."""
+        image = x if x.dim() == 4 else x[..., None, None]
+        channels = image.shape[1]
+        weight = self.weight.to(x.dtype).expand(channels, *self.weight.shape[1:])
+        return F.conv2d(image, weight, padding=self.weight.shape[-1] // 2, groups=channels).reshape(x.shape)
+
+
+class Sparta(_Spatial):
+    r"""R2: :math:`x \, \sigma(g(x))`, g a k x k convolution. Starts as SiLU (the centre of the kernel is 1)."""
+
+    centre = 1.0
+
+    def forward(self, x: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+        return x * torch.sigmoid(self.g(x))
+
+
+class SpartaReLU(_Spatial):
+    r"""R1: :math:`2 \max(0, x) \, \sigma(g(x))`, g a k x k convolution. Starts as ReLU (g = 0)."""
+
+    def forward(self, x: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+        return 2 * F.relu(x) * torch.sigmoid(self.g(x))
+
+
+class FReLU(_Spatial):
+    r"""R3: :math:`\max(x, \mathrm{BN}(g(x)))`, the funnel activation of Ma et al. (2020); g starts near zero.
+
+    BatchNorm needs the number of channels: with one kernel for all channels there is none, and g starts at 0, as ReLU.
+    """
+
+    def __init__(self, channels: int | None = None, *, kernel_size: int = 3) -> None:
+        super().__init__(channels, kernel_size=kernel_size)
+        self.norm = nn.Identity() if channels is None else nn.BatchNorm2d(channels)
+        if channels is not None:
+            # BatchNorm of a constant has an ill-conditioned gradient.
+            nn.init.normal_(self.weight, std=0.01)
+
+    def forward(self, x: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+        g = self.g(x)
+        g = self.norm(g if g.dim() == 4 else g[..., None, None]).reshape(x.shape)
+        # Not torch.maximum: it halves the gradient where both are equal, as at the start.
+        return torch.where(x > g, x, g)

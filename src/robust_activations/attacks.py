@@ -1,0 +1,328 @@
+"""Threat models, FGSM, PGD and relatives, and adapters to the authors' AutoAttack and Square.
+
+Images are pixels in [0, 1]; perturbations live in pixel space. An attack never trains: it runs inside `attacking`,
+which freezes the parameters and sets the mode, and restores both.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from robust_activations.activations.smooth import ReLUSmoothGradient
+from robust_activations.errors import UserError
+from robust_activations.files import write_atomically
+
+Norm = Literal["linf", "l2"]
+Loss = Literal["ce", "margin", "kl"]
+Start = Literal["clean", "uniform", "gauss"]
+
+
+def _fraction(value: str | float) -> Fraction:
+    try:
+        top, _, bottom = str(value).partition("/")
+        return Fraction(top.strip()) / Fraction(bottom.strip() or 1)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{value!r} is no length in pixels; write it like 8/255") from error
+
+
+def pixels(value: str | float) -> float:
+    """A length in pixel units as a number: `"8/255"`, `"0.031"` or 0.5."""
+    return float(_fraction(value))
+
+
+def k255(value: str | float) -> str:
+    """The same as the book writes it, `k/255`, whatever way it came in: 0.15 is `38.25/255`."""
+    return f"{float(_fraction(value) * 255):.10g}/255"
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What the attacker may do: move an image by at most `eps` in the norm, staying in [0, 1].
+
+    `eps` is kept as `k/255`; an l-inf radius lies in (0, 1], an l2 radius is any positive number.
+    """
+
+    norm: Norm
+    eps: str
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("linf", "l2"):
+            raise UserError(f"unknown norm {self.norm!r}; it is linf or l2")
+        object.__setattr__(self, "eps", k255(self.eps))
+        if not 0 < self.radius < math.inf or (self.norm == "linf" and self.radius > 1):
+            raise UserError(f"eps is {self.eps}; it must lie in (0, 1], in pixel units, like 8/255")
+
+    @property
+    def radius(self) -> float:
+        return pixels(self.eps)
+
+    def __str__(self) -> str:
+        return f"{self.norm} {self.eps}"
+
+    def random(self, x: Float[Tensor, "n c h w"], generator: torch.Generator | None) -> Float[Tensor, "n c h w"]:
+        """A perturbation drawn uniformly from the ball."""
+        if self.norm == "linf":
+            return self.radius * (2 * torch.rand(x.shape, generator=generator, device=x.device) - 1)
+        delta = torch.randn(x.shape, generator=generator, device=x.device)
+        length = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) ** (1 / x[0].numel())
+        return delta * (self.radius * length / _l2(delta))
+
+    def ascend(self, grad: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The steepest direction of length 1 in the norm; 0 where the gradient is 0."""
+        return grad.sign() if self.norm == "linf" else grad / _l2(grad).clamp(min=1e-12)
+
+    def project(self, x: Float[Tensor, "n c h w"], moved: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The image nearest to `moved` in the ball around `x`, then cut to [0, 1] (which cannot leave the ball)."""
+        delta = moved - x
+        if self.norm == "linf":
+            delta = delta.clamp(-self.radius, self.radius)
+        else:
+            delta = delta * (self.radius / _l2(delta).clamp(min=self.radius))
+        return (x + delta).clamp(0, 1)
+
+
+def _l2(x: Tensor) -> Tensor:
+    return x.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class PGD:
+    """Projected gradient descent, written as in the papers. FGSM is one step of length ε from the clean image.
+
+    `step` is kept as `k/255`; `None` is ε/4, which is 2/255 at 8/255.
+    """
+
+    steps: int
+    step: str | None = None
+    restarts: int = 1
+    loss: Loss = "ce"
+    start: Start = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.restarts < 1:
+            raise UserError(f"PGD with {self.steps} steps and {self.restarts} restarts; both must be at least 1")
+        if self.step is not None:
+            object.__setattr__(self, "step", k255(self.step))
+
+    def length(self, threat: Threat) -> float:
+        return threat.radius / 4 if self.step is None else pixels(self.step)
+
+
+def fgsm(threat: Threat) -> PGD:
+    """Goodfellow et al. (2015): one step of length ε from the clean image."""
+    return PGD(steps=1, step=threat.eps, start="clean")
+
+
+@contextmanager
+def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
+    """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end."""
+    modes = [(module, module.training) for module in model.modules()]
+    frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    switches = [module for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
+    try:
+        model.train(training)
+        for parameter, _ in frozen:
+            parameter.requires_grad_(False)
+        for switch in switches:
+            switch.attacking = True
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in frozen:
+            parameter.requires_grad_(flag)
+        for switch in switches:
+            switch.attacking = False
+
+
+def loss_per_image(
+    loss: Loss, logits: Float[Tensor, "n k"], y: Int[Tensor, " n"], clean: Float[Tensor, "n k"] | None = None
+) -> Float[Tensor, " n"]:
+    r"""What the attacker raises: cross-entropy; the margin :math:`\max_{j \ne y} z_j - z_y`; or the divergence
+    :math:`KL(p_{clean} \,\|\, p)` from the clean probabilities (TRADES)."""
+    logits = logits.float()
+    if loss == "ce":
+        return F.cross_entropy(logits, y, reduction="none")
+    if loss == "margin":
+        own = logits.gather(1, y[:, None]).squeeze(1)
+        return logits.scatter(1, y[:, None], -math.inf).amax(1) - own
+    if clean is None:
+        raise UserError("the loss 'kl' needs the clean probabilities")
+    return F.kl_div(logits.log_softmax(1), clean, reduction="none").sum(1)
+
+
+def input_gradient(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    loss: Loss = "ce",
+    clean: Float[Tensor, "n k"] | None = None,
+) -> Float[Tensor, "n c h w"]:
+    """Gradient of each image's loss with respect to that image."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        total = loss_per_image(loss, model(x), y, clean).sum()
+    return torch.autograd.grad(total, x)[0]
+
+
+def pgd(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    attack: PGD,
+    *,
+    generator: torch.Generator | None = None,
+    clean: Float[Tensor, "n k"] | None = None,
+) -> Float[Tensor, "n c h w"]:
+    """The last iterate of PGD; with restarts, only for the images that no earlier start has broken.
+
+    Call it inside `attacking`. One forward and one backward to the input a step, and with restarts one forward more.
+    """
+    out = x.clone()
+    left = torch.arange(len(x), device=x.device)
+    for restart in range(attack.restarts):
+        moved = _pgd_once(model, x[left], y[left], threat, attack, generator, None if clean is None else clean[left])
+        out[left] = moved
+        if restart + 1 < attack.restarts:
+            with torch.no_grad():
+                left = left[model(moved).argmax(1) == y[left]]
+            if len(left) == 0:
+                break
+    return out
+
+
+def _pgd_once(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat,
+    attack: PGD,
+    generator: torch.Generator | None,
+    clean: Tensor | None,
+) -> Tensor:
+    moved = x
+    if attack.start == "uniform":
+        moved = threat.project(x, x + threat.random(x, generator))
+    elif attack.start == "gauss":  # TRADES: the divergence has no slope at the clean image itself
+        moved = threat.project(x, x + 0.001 * torch.randn(x.shape, generator=generator, device=x.device))
+    length = attack.length(threat)
+    for _ in range(attack.steps):
+        grad = input_gradient(model, moved, y, attack.loss, clean)
+        moved = threat.project(x, moved + length * threat.ascend(grad))
+    return moved
+
+
+def fgsm_rs(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "n c h w"]:
+    """Wong et al. (2020), for fast training: a uniform start, then one step of 1.25 ε, projected to the ball."""
+    start = threat.project(x, x + threat.random(x, generator))
+    grad = input_gradient(model, start, y)
+    return threat.project(x, start + 1.25 * threat.radius * threat.ascend(grad))
+
+
+def n_fgsm(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "n c h w"]:
+    """De Jorge et al. (2022), for fast training: uniform noise of 2 ε, then one step of ε, without projection."""
+    start = x + 2 * threat.random(x, generator)
+    grad = input_gradient(model, start, y)
+    return (start + threat.radius * threat.ascend(grad)).clamp(0, 1)
+
+
+STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")  # AutoAttack's standard version, in its order
+
+
+def autoattack(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    *,
+    attacks: tuple[str, ...] = STANDARD,
+    queries: int = 5000,
+    batch_size: int = 250,
+    seed: int = 0,
+    state: Path | None = None,
+) -> tuple[Bool[Tensor, " n"], dict[str, int], list[str]]:
+    """The authors' AutoAttack (Croce and Hein 2020), standard version, one attack after the other.
+
+    Gives which images are robust, how many are left after each attack, and the warnings AutoAttack itself raised.
+    With `state`, a file, an interrupted evaluation goes on at the attack that it was in and gives the same result.
+
+    **Raises** `UserError` if `pyautoattack` is not installed.
+    """
+    try:
+        from pyautoattack import AutoAttack
+    except ImportError as error:
+        raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
+    done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
+    with attacking(model), torch.no_grad():
+        logits = torch.cat([model(batch) for batch in x.split(batch_size)])
+    robust = logits.argmax(1) == y
+    if done["left"]:
+        robust = torch.tensor(done["robust"], device=x.device)
+    targets = min(9, logits.shape[1] - 1)
+    for name in attacks:
+        if name in done["left"]:
+            continue
+        if robust.any():
+            # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
+            with attacking(model), torch.random.fork_rng(), _flags() as flags:
+                engine = AutoAttack(
+                    model, norm={"linf": "Linf", "l2": "L2"}[threat.norm], eps=threat.radius, seed=seed, device=x.device
+                )
+                engine.attacks_to_run = [name]
+                engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
+                engine.square.n_queries = queries
+                _, found = engine.run_standard_evaluation(x[robust], y[robust], batch_size=batch_size)
+            done["flags"] += [flag for flag in flags if flag not in done["flags"]]
+            robust[robust.clone()] = found == y[robust]
+        done["left"][name] = int(robust.sum())
+        done["robust"] = robust.tolist()
+        if state is not None:
+            write_atomically(state, json.dumps(done))
+    return robust, done["left"], done["flags"]
+
+
+@contextmanager
+def _flags() -> Iterator[list[str]]:
+    """Collects what AutoAttack warns of (randomised or dynamic defence, zero gradients, softmax output)."""
+    found: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.WARNING:
+                found.append(record.getMessage().split(" See flags_doc")[0])
+
+    logger, handler = logging.getLogger("auto-attack"), Collect()
+    propagate = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

@@ -1,0 +1,313 @@
+"""The command line: list, run, status, evaluate, claims.
+
+Everything a user can mend is one line on stderr and exit status 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NoReturn
+
+from robust_activations.errors import UserError, unknown
+from robust_activations.paths import SCALES
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong word as every other mistake: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Entry point of `robust-activations`."""
+    try:
+        arguments = parser().parse_args(words)
+        status = arguments.command(arguments)
+    except UserError as error:
+        print(f"robust-activations: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("\nrobust-activations: stopped; the same command goes on from the last whole epoch", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        sys.stderr.close()
+        status = 0
+    sys.exit(status or 0)
+
+
+def parser() -> Parser:
+    top = Parser(prog="robust-activations", description="Activation functions and adversarial robustness.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, about: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=about, description=about)
+        one.set_defaults(command=function)
+        return one
+
+    def places(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--scale", help="digits (default), cpu, gpu or paper")
+        one.add_argument("--data", type=Path, metavar="DIR", help="downloads, caches, checkpoints (default: data)")
+        one.add_argument("--ledger", type=Path, metavar="DIR", help="records (default: data/ledger; digits: data/live)")
+
+    one = command("list", list_all, "Activations, models, datasets and studies.")
+    one.add_argument("--json", action="store_true")
+    one = command("run", run, "Makes the records that the ledger lacks. Safe to kill and to start again.")
+    one.add_argument("study", help="a study, or all")
+    places(one)
+    one.add_argument("--only", metavar="GLOB", help="only runs whose label or id matches")
+    one.add_argument("--budget", type=duration, metavar="TIME", help="stop after 90s, 9m or 2h")
+    one.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
+    one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
+    one.add_argument("--quiet", action="store_true", help="no progress bars")
+    one = command("status", status, "What is recorded, what is missing, and how long it may take.")
+    one.add_argument("study", nargs="?", default="all", help="a study (default: all)")
+    places(one)
+    one.add_argument("--json", action="store_true")
+    one = command("evaluate", evaluate, "Attacks saved checkpoints.")
+    one.add_argument("checkpoint", nargs="+", type=Path)
+    one.add_argument("--attack", action="append", metavar="NAME", help="clean, fgsm, pgd20, pgd50, autoattack, ...")
+    one.add_argument("--eps", metavar="K/255", help="another radius than that of the training")
+    one.add_argument("--samples", type=positive, metavar="N", help="the first N test images (default: all)")
+    one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
+    one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
+    one.add_argument("--json", action="store_true")
+    one = command("claims", claims, "What the papers report, what our records measure, and the verdict.")
+    one.add_argument("--json", action="store_true")
+    return top
+
+
+def duration(text: str) -> float:
+    """Seconds in `90s`, `9m`, `2h` or plain `540`."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float("inf"):
+        raise UserError(f"{text!r} is no time; write 90s, 9m or 2h")
+    return seconds
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def show(rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows as columns."""
+    table = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_json(content: object) -> None:
+    print(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+
+
+def scales(given: str | None) -> tuple[str, ...]:
+    if given is not None and given not in SCALES:
+        raise unknown("scale", given, SCALES)
+    return SCALES if given is None else (given,)
+
+
+def list_all(arguments: argparse.Namespace) -> None:
+    from robust_activations import activations, data, models, studies
+
+    content = {
+        "activations": {
+            name: {"title": entry.title, "family": entry.family, "source": entry.source, "shares": entry.shares}
+            for name, entry in activations.REGISTRY.items()
+        },
+        "models": models.names(),
+        "datasets": data.names(),
+        "studies": {
+            name: {"title": study.title, "runs": {scale: len(study.runs(scale)) for scale in SCALES}}
+            for name, study in studies.STUDIES.items()
+        },
+    }
+    if arguments.json:
+        return show_json(content)
+    show(
+        [("ACTIVATION", "TITLE", "FAMILY", "PARAMETERS SHARED BY")]
+        + [
+            (name, entry.title, entry.family, ", ".join(entry.shares) or "none to share")
+            for name, entry in activations.REGISTRY.items()
+        ]
+    )
+    print(f"\nMODELS    {' '.join(models.names())}\nDATASETS  {' '.join(data.names())}\n")
+    show(
+        [("STUDY", "TITLE", *(f"RUNS AT {scale}" for scale in SCALES))]
+        + [
+            (name, study.title, *(len(study.runs(scale)) for scale in SCALES))
+            for name, study in studies.STUDIES.items()
+        ]
+    )
+    return None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from robust_activations import paths, runs, studies
+
+    chosen = studies.get(arguments.study)
+    (scale,) = scales(arguments.scale or "digits")
+    device = runs.device_of(arguments.device)
+    if arguments.jobs > 1:
+        return runs.in_parallel(_words(arguments, scale), arguments.jobs)
+    budget, total = arguments.budget, runs.Progress()
+    for study in chosen:
+        wanted = [one for one in study.runs(scale) if _matches(one, arguments.only)]
+        if arguments.only and not wanted and len(chosen) == 1:
+            labels = ", ".join(sorted({one.label for one in study.runs(scale)})[:3])
+            raise UserError(f"no run of {study.name} at {scale} matches {arguments.only!r}; labels are like {labels}")
+        start = runs.time.monotonic()
+        done = runs.campaign(
+            study.name,
+            wanted,
+            folder=arguments.ledger or paths.ledger(scale),
+            root=arguments.data or paths.project() / "data",
+            device=device,
+            budget=budget,
+            progress=not arguments.quiet,
+        )
+        if budget is not None:
+            budget = max(1e-3, budget - (runs.time.monotonic() - start))
+        for name, count in vars(done).items():
+            setattr(total, name, getattr(total, name) + count)
+    if not arguments.quiet:
+        print(
+            f"{total.made} made, {total.present} there before, {total.elsewhere} under way elsewhere, "
+            f"{total.unfinished} left"
+        )
+    return 0
+
+
+def _matches(one: Any, glob: str | None) -> bool:
+    return glob is None or fnmatch(one.label, glob) or fnmatch(one.id, glob)
+
+
+def _words(arguments: argparse.Namespace, scale: str) -> list[str]:
+    """The same command again, for another process."""
+    words = ["run", arguments.study, "--scale", scale]
+    for name in ("only", "budget", "device", "data", "ledger"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return [*words, *["--quiet"] * arguments.quiet]
+
+
+def status(arguments: argparse.Namespace) -> None:
+    from robust_activations import paths, runs, studies
+    from robust_activations.ledger import Ledger
+
+    rows = []
+    for scale in scales(arguments.scale):
+        records = Ledger(arguments.ledger or paths.ledger(scale))
+        for study in studies.get(arguments.study):
+            wanted = study.runs(scale)
+            missing = [one for one in wanted if one not in records]
+            costs = [runs.estimate(one, records) for one in missing]
+            known = sum(cost for cost in costs if cost is not None)
+            rows.append(
+                {
+                    "study": study.name,
+                    "scale": scale,
+                    "recorded": len(wanted) - len(missing),
+                    "missing": len(missing),
+                    "collapsed": sum(bool(record.collapsed) for record in records.of(wanted)),
+                    "estimated_seconds": round(known, 1),
+                    "not_estimated": costs.count(None),
+                    "missing_runs": {one.id: one.label for one in missing},
+                }
+            )
+    if arguments.json:
+        return show_json(rows)
+    show(
+        [("STUDY", "SCALE", "RECORDED", "MISSING", "COLLAPSED", "ESTIMATED TIME")]
+        + [(*tuple(row[key] for key in list(row)[:5]), _time(row)) for row in rows]
+    )
+    return None
+
+
+def _time(row: dict[str, Any]) -> str:
+    if not row["missing"]:
+        return "-"
+    seconds, blind = row["estimated_seconds"], row["not_estimated"]
+    text = f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+    if blind == row["missing"]:
+        return "unknown until a run like these is recorded"
+    return text + (f" and {blind} runs of unknown cost" if blind else "")
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    from robust_activations import checkpoints, data, evaluation, paths, runs
+    from robust_activations.attacks import Threat
+
+    device = runs.device_of(arguments.device)
+    attacks = ("clean", *(name for name in arguments.attack or ("fgsm", "pgd20", "pgd50") if name != "clean"))
+    rows = []
+    for path in arguments.checkpoint:
+        run = checkpoints.run_of(path)
+        threat = Threat(run.threat.norm, arguments.eps) if arguments.eps else run.threat
+        suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
+        root = arguments.data or paths.project() / "data"
+        dataset = data.load(run.dataset, root=root, image_size=run.image_size)
+        model = runs.build(run, dataset)
+        checkpoints.load(path, model)
+        result = evaluation.evaluate(
+            model.to(device), dataset.test_images.to(device), dataset.test_labels.to(device), threat, suite
+        )
+        rows.append(
+            {
+                "checkpoint": str(path),
+                "run": run.label,
+                "threat": str(threat),
+                "attacks": {
+                    name: {"correct": o.correct, "n": o.n, "accuracy": o.accuracy, "interval": o.interval}
+                    for name, o in result.outcomes.items()
+                },
+                "checks": [asdict(check) | {"passed": check.passed} for check in result.checks],
+                "flags": result.flags,
+            }
+        )
+        if not arguments.json:
+            print(f"{path}  {run.label}  {threat}")
+            show((f"  {name}", outcome) for name, outcome in result.outcomes.items())
+            failed = ", ".join(result.masked)
+            print(f"  gradient-masking checklist: {f'FAILED {failed}' if failed else 'passed'}")
+    if arguments.json:
+        show_json(rows)
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    from robust_activations import studies
+
+    rows = [
+        {
+            "claim": judged.claim.id,
+            "study": judged.study,
+            "statement": judged.claim.statement,
+            "citation": judged.claim.citation,
+            "reported": asdict(judged.claim.reported),
+            "scale": judged.scale,
+            "measured": judged.verdict.measured,
+            "verdict": judged.verdict.label,
+            "records": judged.verdict.records,
+        }
+        for judged in studies.verdicts()
+    ]
+    if arguments.json:
+        return show_json(rows)
+    show(
+        [("CLAIM", "SCALE", "VERDICT", "MEASURED")]
+        + [(row["claim"], row["scale"], row["verdict"], row["measured"]) for row in rows]
+    )
+    return None

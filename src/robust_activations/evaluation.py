@@ -1,0 +1,238 @@
+"""The attack suite, always in float32 and evaluation mode, and the checklist that catches masked gradients."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+
+from robust_activations.attacks import PGD, Threat, attacking, autoattack, fgsm, input_gradient, pgd
+from robust_activations.checks import check_images, check_labels
+from robust_activations.errors import unknown
+from robust_activations.stats import wilson
+
+# What the names in a suite stand for. "clean" and "autoattack" are no PGD.
+SUITE: dict[str, Callable[[Threat], PGD]] = {
+    "fgsm": fgsm,
+    "pgd20": lambda threat: PGD(steps=20),
+    "pgd50": lambda threat: PGD(steps=50, restarts=5),
+    "pgd50_margin": lambda threat: PGD(steps=50, restarts=5, loss="margin"),
+}
+ATTACKS = ("clean", *SUITE, "autoattack")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Which attacks, on how many of the first test images (`None`: all), with which budget for AutoAttack and Square.
+
+    `autoattack_n` may be smaller, since AutoAttack is by far the dearest. `square_n` images and `square_queries`
+    queries are what the checklist spends on its black-box attack.
+    """
+
+    attacks: tuple[str, ...] = ("clean", "fgsm", "pgd20", "pgd50")
+    n: int | None = None
+    autoattack_n: int | None = 1000
+    square_n: int = 200
+    square_queries: int = 500
+
+    def __post_init__(self) -> None:
+        for name in self.attacks:
+            if name not in ATTACKS:
+                raise unknown("attack", name, ATTACKS)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many of n images were classified right under an attack, and which: bit i of `bits` (base64, packed)."""
+
+    correct: int
+    n: int
+    bits: str
+    seconds: float
+    # AutoAttack: how many images were left after each of its attacks.
+    left: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, right: Bool[Tensor, " n"], seconds: float, left: dict[str, int] | None = None) -> Outcome:
+        packed = np.packbits(right.cpu().numpy())
+        return cls(
+            int(right.sum()), len(right), base64.b64encode(packed.tobytes()).decode(), round(seconds, 3), left or {}
+        )
+
+    @property
+    def right(self) -> Bool[np.ndarray, " n"]:
+        packed = np.frombuffer(base64.b64decode(self.bits), dtype=np.uint8)
+        return np.unpackbits(packed, count=self.n).astype(bool)
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval."""
+        return wilson(self.correct, self.n)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.accuracy:.1%} [{low:.1%}, {high:.1%}] of {self.n}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the gradient-masking checklist: passed when `value` is at most `limit`."""
+
+    name: str
+    question: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        return self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outcomes by attack, the checklist, and what AutoAttack itself warned of."""
+
+    outcomes: dict[str, Outcome]
+    checks: tuple[Check, ...]
+    flags: tuple[str, ...] = ()
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The checks that failed."""
+        return tuple(check.name for check in self.checks if not check.passed)
+
+
+def predictions(model: nn.Module, x: Float[Tensor, "n c h w"], batch_size: int = 500) -> Int[Tensor, " n"]:
+    with torch.no_grad():
+        return torch.cat([model(batch).argmax(1) for batch in x.split(batch_size)])
+
+
+def under_attack(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    attack: PGD,
+    *,
+    seed: int = 0,
+    batch_size: int = 500,
+) -> Bool[Tensor, " n"]:
+    """Which images are classified right after PGD (and, trivially, before it)."""
+    generator = torch.Generator(x.device).manual_seed(seed)
+    with attacking(model):
+        right = predictions(model, x, batch_size) == y
+        for index in torch.nonzero(right).squeeze(1).split(batch_size):
+            moved = pgd(model, x[index], y[index], threat, attack, generator=generator)
+            right[index] = predictions(model, moved, batch_size) == y[index]
+    return right
+
+
+def evaluate(
+    model: nn.Module,
+    images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    labels: Int[Tensor, " n"],
+    threat: Threat,
+    suite: Suite,
+    *,
+    seed: int = 0,
+    batch_size: int = 500,
+    state: Path | None = None,
+) -> Evaluation:
+    """Runs the suite. Images are uint8, or float in [0, 1].
+
+    `state` is a path to which AutoAttack's progress is saved, so that it can be resumed.
+
+    **Raises** `UserError` for images outside [0, 1] or with NaN, labels out of range, or AutoAttack not installed.
+    """
+    x = images.float() / 255 if images.dtype == torch.uint8 else images
+    x, y = x[: suite.n], labels[: suite.n]
+    check_images(x)
+    with attacking(model), torch.no_grad():
+        check_labels(y, num_classes=model(x[:1]).shape[1])
+    outcomes: dict[str, Outcome] = {}
+    flags: list[str] = []
+    for name in suite.attacks:
+        start, left = time.perf_counter(), None
+        if name == "clean":
+            with attacking(model):
+                right = predictions(model, x, batch_size) == y
+        elif name == "autoattack":
+            few = slice(suite.autoattack_n)
+            right, left, flags = autoattack(model, x[few], y[few], threat, seed=seed, state=state)
+        else:
+            right = under_attack(model, x, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
+        outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
+    checks = checklist(model, x, y, threat, suite, outcomes, flags, seed=seed)
+    return Evaluation(outcomes, checks, tuple(flags))
+
+
+def checklist(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    threat: Threat,
+    suite: Suite,
+    outcomes: dict[str, Outcome],
+    flags: list[str],
+    *,
+    seed: int = 0,
+) -> tuple[Check, ...]:
+    """Symptoms of gradients that mislead the attack instead of a model that withstands it.
+
+    After Athalye et al. (2018) and Carlini et al. (2019). The values are shares of images; a small sample is used where
+    an attack is dear.
+    """
+    few = slice(suite.square_n)
+    x, y = x[few], y[few]
+    n = len(x)
+    generator = torch.Generator(x.device).manual_seed(seed)
+    with attacking(model):
+        zero = 0
+        for part in torch.arange(n, device=x.device).split(100):
+            start = threat.project(x[part], x[part] + threat.random(x[part], generator))
+            grad = input_gradient(model, start, y[part])
+            zero += int((grad.flatten(1).abs().amax(1) == 0).sum())
+    everything = Threat(threat.norm, "255/255" if threat.norm == "linf" else str(x[0].numel() ** 0.5))
+    white = under_attack(model, x, y, threat, PGD(steps=50, restarts=2), seed=seed)
+    far = under_attack(model, x, y, everything, PGD(steps=50), seed=seed)
+    short = under_attack(model, x, y, threat, fgsm(threat), seed=seed)
+    checks = [
+        Check("zero_gradient", "Share of images on which the loss has no slope at all", zero / n, 0.01),
+        Check("one_step", "Share by which FGSM beats PGD-50", float((white & ~short).sum() / n), 0.02),
+        Check("unbounded", "Accuracy when the attacker may change everything", float(far.sum() / n), 0.01),
+    ]
+    if {"pgd20", "pgd50"} <= outcomes.keys():
+        gain = outcomes["pgd50"].accuracy - outcomes["pgd20"].accuracy
+        checks.append(Check("more_steps", "Accuracy that PGD-50 leaves above PGD-20", gain, 0.005))
+    black_box = _square(model, x[white], y[white], threat, suite.square_queries, seed)
+    if black_box is not None:
+        broken = float((~black_box).sum() / n)
+        checks.append(Check("black_box", "Share that Square breaks and PGD-50 does not", broken, 0.02))
+    if "autoattack" in outcomes:
+        checks.append(Check("autoattack", "Warnings that AutoAttack itself raised", float(len(flags)), 0.0))
+    return tuple(checks)
+
+
+def _square(
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, queries: int, seed: int
+) -> Bool[Tensor, " n"] | None:
+    """Which images withstand the black-box Square attack (Andriushchenko et al. 2020); None if it is not installed."""
+    try:
+        import pyautoattack  # noqa: F401
+    except ImportError:
+        return None
+    if len(x) == 0:
+        return torch.ones(0, dtype=torch.bool, device=x.device)
+    robust, _, _ = autoattack(model, x, y, threat, attacks=("square",), queries=queries, seed=seed)
+    return robust

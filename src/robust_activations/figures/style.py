@@ -1,0 +1,84 @@
+"""One look for every figure: an activation keeps its colour, marker and name through the whole book.
+
+The seven that are compared most have the colours of Okabe and Ito, which colour-blind readers can tell apart. The
+others have their family's colour and differ by marker and line; no figure relies on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from robust_activations import activations
+
+OWN = {
+    "relu": "#000000",
+    "silu": "#0072B2",
+    "gelu": "#56B4E9",
+    "psilu": "#CC79A7",
+    "pssilu": "#D55E00",
+    "splash": "#009E73",
+    "sparta": "#E69F00",
+}
+FAMILY = {"reference": "#7F7F7F", "paf": "#B5537F", "smooth": "#2F6DA3", "splash": "#009E73", "sparta": "#B07A00"}
+MARKERS = "osD^vP*Xphd<>"
+LINES = ("-", "--", "-.", ":")
+# Two states that many figures set side by side.
+CLEAN, ATTACKED = "#0072B2", "#D55E00"
+WIDTH = 7.2  # inches: the width of the text
+
+
+def title(name: str) -> str:
+    """The activation as the book writes it."""
+    return activations.REGISTRY[name].title
+
+
+def colour(name: str) -> str:
+    return OWN.get(name, FAMILY[activations.REGISTRY[name].family])
+
+
+def _rank(name: str) -> int:
+    family = activations.REGISTRY[name].family
+    return [other for other, entry in activations.REGISTRY.items() if entry.family == family].index(name)
+
+
+def marker(name: str) -> str:
+    return MARKERS[_rank(name) % len(MARKERS)]
+
+
+def line(name: str) -> str:
+    return "-" if name in OWN else LINES[_rank(name) % len(LINES)]
+
+
+@contextmanager
+def book() -> Iterator[None]:
+    """The book's settings, for the figure made inside and nothing else."""
+    with sns.axes_style("whitegrid"), mpl.rc_context():
+        mpl.rcParams.update(
+            {
+                "figure.dpi": 100,
+                "savefig.dpi": 200,
+                "figure.facecolor": "white",
+                "font.size": 10,
+                "axes.titlesize": 10,
+                "axes.labelsize": 10,
+                "legend.fontsize": 9,
+                "legend.frameon": False,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "grid.color": "#E3E3E3",
+                "lines.linewidth": 1.8,
+                "figure.constrained_layout.use": True,
+            }
+        )
+        yield
+
+
+def percent(axes: Axes, which: str = "y") -> None:
+    """Shares as percent on an axis."""
+    getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -1,0 +1,34 @@
+"""Where the project's files are, from wherever in it a command or a notebook is started."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+SCALES = ("digits", "cpu", "gpu", "paper")
+PACKAGE = Path(__file__).parent
+# What no result depends on: a change here needs no new training.
+SHOWS = ("cli.py", "__main__.py", "figures", "stats.py", "studies")
+
+
+def project() -> Path:
+    """The nearest folder upwards that holds the book's `_toc.yml`; the current one if there is none."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "_toc.yml").exists()), here)
+
+
+@cache
+def fingerprint() -> str:
+    """Hash of the code that decides a result, so that live records of older code are never taken for current ones."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE)
+        if name.parts[0] not in SHOWS:
+            digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def ledger(scale: str) -> Path:
+    """Where the records of a scale lie: `data/ledger`, committed; at `digits`, trained live, `data/live/<code>`."""
+    return project() / "data" / (f"live/{fingerprint()}" if scale == "digits" else "ledger")

@@ -1,0 +1,279 @@
+"""From a Run to its Record: execute, resume, and whole campaigns with a time budget and several processes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from robust_activations import checkpoints, data, ledger, models, paths
+from robust_activations.errors import UserError
+from robust_activations.evaluation import Evaluation, evaluate
+from robust_activations.ledger import Ledger, Provenance, Record
+from robust_activations.run import Run
+from robust_activations.training import Images, Trained, train
+
+
+def device_of(name: str | None) -> torch.device:
+    """The device by name; the GPU if there is one. **Raises** `UserError` if it is asked for and is not there."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {name!r} here; leave out --device or use cpu") from error
+    return device
+
+
+def build(run: Run, dataset: data.Dataset) -> nn.Module:
+    """The untrained model of a run. The same run gives the same weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        return models.create(
+            run.model,
+            activation=run.activation,
+            share=run.share,
+            activation_options=run.activation_options,
+            num_classes=dataset.num_classes,
+            in_channels=dataset.train_images.shape[1],
+            normalize=(dataset.mean, dataset.std) if run.normalize else None,
+            **run.model_options,
+        )
+
+
+def images_of(run: Run, dataset: data.Dataset, device: torch.device) -> Images:
+    """The training images of a run on the device, without those held out."""
+    images, labels, held_images, held_labels = data.hold_out(dataset, run.held_out, seed=0)
+    extra = None if run.extra is None else data.load_extra(run.extra, like=dataset)
+    return Images(
+        images[: run.train_n].to(device),
+        labels[: run.train_n].to(device),
+        held_images.to(device),
+        held_labels.to(device),
+        run.augment,
+        None if extra is None else (extra[0].to(device), extra[1].to(device)),
+        run.extra_ratio if extra else 0.0,
+    )
+
+
+def execute(
+    run: Run,
+    *,
+    root: Path,
+    device: torch.device | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+    progress: bool = False,
+) -> Record | None:
+    """Trains and evaluates one run; None if `go_on` said to stop first (what is done is kept and goes on next time).
+
+    The state of an unfinished run and the checkpoints of a finished one lie in `root/checkpoints/<run id>`.
+    """
+    device = device or device_of(None)
+    start, started = time.perf_counter(), datetime.now(timezone.utc)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    folder = root / "checkpoints" / run.id
+    dataset = data.load(run.dataset, root=root, image_size=run.image_size)
+    model = build(run, dataset).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with tqdm(total=run.schedule.epochs, desc=run.label, disable=not progress, unit="epoch", leave=False) as bar:
+
+        def show(row: dict) -> None:
+            bar.update(row["epoch"] + 1 - bar.n)
+            bar.set_postfix(loss=f"{row['loss']:.3f}", pgd10=f"{row.get('held_pgd10', 0):.3f}")
+
+        trained = train(
+            model,
+            images_of(run, dataset, device),
+            run.objective,
+            run.threat,
+            run.schedule,
+            seed=run.seed,
+            precision=run.precision,
+            state=folder / "resume.pt",
+            on_epoch=show,
+            go_on=go_on,
+        )
+    if not trained.finished or not go_on():
+        return None
+    evaluations = _evaluate_both(run, model, trained, dataset, device, folder)
+    record = Record(
+        id=run.id,
+        run=run,
+        provenance=provenance(dataset, run, device, started, time.perf_counter() - start, trained),
+        history=tuple(trained.history),
+        best_epoch=trained.best_epoch,
+        collapsed=trained.collapsed,
+        parameters=sum(p.numel() for p in model.parameters()),
+        last=evaluations[0],
+        best=evaluations[1],
+    )
+    for done in (folder / "resume.pt", *folder.glob("autoattack_*.json")):
+        done.unlink(missing_ok=True)
+    return record
+
+
+def _evaluate_both(
+    run: Run, model: nn.Module, trained: Trained, dataset: data.Dataset, device: torch.device, folder: Path
+) -> tuple[Evaluation, Evaluation]:
+    """Saves and evaluates the last and the best epoch; once, where they are the same."""
+    same = trained.best_epoch == len(trained.history) - 1
+    test = dataset.test_images.to(device), dataset.test_labels.to(device)
+
+    def one(name: str, weights: dict[str, Tensor]) -> Evaluation:
+        if weights:  # empty if the very first epoch diverged: then the model as it is
+            model.load_state_dict(weights)
+        checkpoints.save(folder / f"{name}.safetensors", model, run, dataset)
+        return evaluate(model, *test, run.threat, run.suite, seed=run.seed, state=folder / f"autoattack_{name}.json")
+
+    best = one("best", trained.best)
+    return (best, best) if same else (one("last", trained.last), best)
+
+
+def provenance(
+    dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float, trained: Trained
+) -> Provenance:
+    """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too."""
+    trained_before = max(0.0, sum(row["seconds"] for row in trained.history) - seconds)
+    commit, clean = git_state()
+    if device.type == "cuda":
+        name, memory = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device) / 2**20
+    else:
+        name = cpu_name()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    canonical = data.CANONICAL.get(run.dataset)
+    return Provenance(
+        commit=commit,
+        clean=clean,
+        code=paths.fingerprint(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        device=name,
+        threads=torch.get_num_threads(),
+        dataset_sha256=dataset.sha256,
+        canonical=None if canonical is None else canonical == dataset.sha256,
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(seconds + trained_before, 3),
+        peak_memory=round(memory, 1),
+    )
+
+
+def git_state() -> tuple[str | None, bool]:
+    """The commit of the sources, and whether they are as committed. Without git, the environment may name it."""
+
+    def git(*words: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(paths.PACKAGE), *words], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        if commit is not None:
+            return commit, git("status", "--porcelain", "--", str(paths.PACKAGE)) == ""
+    except OSError:  # no git
+        pass
+    return os.environ.get("ROBUST_ACTIVATIONS_COMMIT"), False
+
+
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@dataclass
+class Progress:
+    """What a campaign did."""
+
+    made: int = 0
+    present: int = 0
+    elsewhere: int = 0
+    unfinished: int = 0
+
+
+def campaign(
+    study: str,
+    runs: Iterable[Run],
+    *,
+    folder: Path,
+    root: Path,
+    device: torch.device | None = None,
+    budget: float | None = None,
+    progress: bool = True,
+) -> Progress:
+    """Makes the records that the ledger lacks, in the order given, until `budget` seconds are over.
+
+    Safe to kill and to start again, and to start several times at once: a run is locked by the process that has it.
+    """
+    deadline = None if budget is None else time.monotonic() + budget
+    done = Progress()
+
+    def in_time() -> bool:
+        return deadline is None or time.monotonic() < deadline
+
+    todo, known = list(runs), Ledger(folder)
+    with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
+        for run in todo:
+            path = ledger.path_of(folder, study, run)
+            if run in known or (path.exists() and path not in known.broken):
+                done.present += 1
+            elif path in known.broken:
+                done.unfinished += 1
+                tqdm.write(f"left out {run.label}: its record {path} is broken; move it away to run it again")
+            elif not in_time():
+                done.unfinished += 1
+            else:
+                lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
+                lock_folder = Path(lock.lock_file).parent
+                lock_folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    with lock.acquire(timeout=0):
+                        if path.exists():  # another process made it since
+                            done.present += 1
+                        elif record := execute(run, root=root, device=device, go_on=in_time, progress=progress):
+                            ledger.write(record, folder, study)
+                            done.made += 1
+                        else:
+                            done.unfinished += 1
+                except Timeout:
+                    done.elsewhere += 1
+            bar.update()
+    return done
+
+
+def in_parallel(words: list[str], jobs: int) -> int:
+    """The same command in `jobs` processes, which share the cores and, by the runs' locks, the work."""
+    cores = os.cpu_count() or 1
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores // jobs))}
+    command = [sys.executable, "-m", "robust_activations", *words, "--jobs", "1"]
+    workers = [subprocess.Popen(command, env=environment) for _ in range(jobs)]
+    try:
+        return max(worker.wait() for worker in workers)
+    except BaseException:
+        for worker in workers:
+            worker.terminate()
+        raise
+
+
+def estimate(run: Run, records: Iterable[Record]) -> float | None:
+    """Seconds a run may take, from records of the same dataset, model and objective; None if there is none."""
+    costs = [
+        record.provenance.seconds / record.run.schedule.epochs
+        for record in records
+        if (record.run.dataset, record.run.model, record.run.objective.name)
+        == (run.dataset, run.model, run.objective.name)
+    ]
+    return sum(costs) / len(costs) * run.schedule.epochs if costs else None

@@ -1,0 +1,55 @@
+"""The studies of the book: one module each, all of the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from robust_activations import paths, runs
+from robust_activations.errors import unknown
+from robust_activations.ledger import Ledger
+from robust_activations.paths import SCALES
+from robust_activations.studies import primer, protocol
+from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
+
+__all__ = ["STUDIES", "Claim", "Reported", "Study", "Verdict", "collect", "compare", "get", "paired", "verdicts"]
+
+STUDIES = {module.STUDY.name: module.STUDY for module in (primer, protocol)}
+
+
+def get(name: str) -> list[Study]:
+    """The study by name, or all of them for `all`. **Raises** `UserError` for an unknown one."""
+    if name == "all":
+        return list(STUDIES.values())
+    if name not in STUDIES:
+        raise unknown("study", name, (*STUDIES, "all"))
+    return [STUDIES[name]]
+
+
+def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
+    """The records of a scale, for a notebook. At `digits` what is missing is trained now, in `jobs` processes."""
+    (study,) = get(name)
+    folder = paths.ledger(scale)
+    missing = [run for run in study.runs(scale) if run not in Ledger(folder)]
+    if scale == "digits" and missing:
+        runs.in_parallel(["run", name, "--scale", scale, "--ledger", str(folder), "--quiet"], jobs)
+    return Ledger(folder)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict at a scale."""
+
+    study: str
+    claim: Claim
+    scale: str
+    verdict: Verdict
+
+
+def verdicts(scales: tuple[str, ...] = SCALES) -> Iterator[Judged]:
+    """Every claim of every study at every scale, judged by the records there are."""
+    for scale in scales:
+        records = Ledger(paths.ledger(scale))
+        for study in STUDIES.values():
+            for claim in study.claims:
+                yield Judged(study.name, claim, scale, claim.test(records, study.runs(scale)))

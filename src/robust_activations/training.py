@@ -1,0 +1,369 @@
+"""Objectives (standard, PGD-AT, TRADES, fast AT) and the one training loop.
+
+An epoch starts from its own seed, so a run that is stopped and resumed at an epoch gives bit for bit what it would
+have given (on a CPU, with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from robust_activations import activations
+from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd
+from robust_activations.data import Augment, Batches
+from robust_activations.errors import UserError
+from robust_activations.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised.
+
+    - `standard`: cross-entropy on clean images.
+    - `pgd_at`: cross-entropy on PGD images (Madry et al. 2018).
+    - `trades`: cross-entropy on clean images + `beta` times KL(clean || adversarial) (Zhang et al. 2019).
+    - `fgsm_rs` (Wong et al. 2020), `n_fgsm` (de Jorge et al. 2022): one-step fast adversarial training.
+
+    The attack always sees BatchNorm in evaluation mode, and the running statistics move in the update alone. There,
+    PGD-AT passes the adversarial images once; TRADES the clean, then the adversarial ones. `as_authors` adds the
+    passes in training mode that the authors' codes make and that move the statistics too: TRADES' second clean pass
+    in its loss, and PAF's clean pass before each attack.
+    """
+
+    name: Literal["standard", "pgd_at", "trades", "fgsm_rs", "n_fgsm"] = "pgd_at"
+    attack: PGD = field(default_factory=lambda: PGD(steps=10))
+    beta: float = 6.0
+    label_smoothing: float = 0.0
+    as_authors: bool = False
+
+    @property
+    def adversarial(self) -> bool:
+        return self.name != "standard"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """SGD with Nesterov momentum; the learning rate as a function of the step.
+
+    - `shape`: `cosine` to `final_lr`; `step`, x0.1 at each of `milestones` (shares of the run); `cyclic`, up to `lr`
+      until the first milestone and down to `final_lr`; `constant`.
+    - `warmup`: epochs of linear rise at the start.
+    - `weight_decay` acts on weights; on the activations' parameters and on BatchNorm's scale and shift (and all
+      biases) only if `decay_activations`, `decay_norm`.
+    - `ema`: decay of an average of the weights, which is then what is evaluated.
+    """
+
+    epochs: int = 30
+    batch_size: int = 128
+    lr: float = 0.1
+    shape: Literal["cosine", "step", "cyclic", "constant"] = "cosine"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    final_lr: float = 0.0
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    decay_activations: bool = False
+    decay_norm: bool = False
+    ema: float | None = None
+
+    def rate(self, progress: float) -> float:
+        """Learning rate when the share `progress` in [0, 1) of the run is over."""
+        if progress * self.epochs < self.warmup:
+            return self.lr * progress * self.epochs / self.warmup
+        if self.shape == "cosine":
+            start = self.warmup / self.epochs
+            share = (progress - start) / (1 - start)
+            return self.final_lr + (self.lr - self.final_lr) * (1 + math.cos(math.pi * share)) / 2
+        if self.shape == "step":
+            return self.lr * 0.1 ** sum(progress >= milestone for milestone in self.milestones)
+        if self.shape == "cyclic":
+            top = self.milestones[0]
+            up = min(progress / top, (1 - progress) / (1 - top))
+            return self.final_lr + (self.lr - self.final_lr) * up
+        return self.lr
+
+
+@dataclass
+class Images:
+    """What training sees: uint8 images on the device, held-out ones for choosing the epoch, never the test set."""
+
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"]
+    held_images: UInt8[Tensor, "m c h w"]
+    held_labels: Int[Tensor, " m"]
+    augment: Augment | None = None
+    extra: tuple[UInt8[Tensor, "e c h w"], Int[Tensor, " e"]] | None = None
+    extra_ratio: float = 0.0
+
+
+@dataclass
+class Trained:
+    """What came out: the history, and the weights of the last and the best epoch (EMA weights where asked for)."""
+
+    history: list[dict[str, Any]]
+    last: dict[str, Tensor]
+    best: dict[str, Tensor]
+    best_epoch: int
+    collapsed: str | None
+    finished: bool
+
+
+PROBE = PGD(steps=10)
+
+
+def parameter_groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
+    """Two groups, with and without weight decay; only what is trained, each parameter once."""
+    own = set(activations.parameters(model))
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter in own:
+            decays = schedule.decay_activations
+        else:  # BatchNorm's scale and shift and all biases are vectors, weights are not
+            decays = parameter.dim() > 1 or schedule.decay_norm
+        (decayed if decays else free).append(parameter)
+    return [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def loss_of(
+    model: nn.Module,
+    x: Float[Tensor, "n c h w"],
+    y: Int[Tensor, " n"],
+    objective: Objective,
+    threat: Threat,
+    generator: torch.Generator | None = None,
+) -> tuple[Float[Tensor, ""], Float[Tensor, "n k"]]:
+    """The objective on one batch, and the logits it was taken from (the adversarial ones where there are any)."""
+    smooth = objective.label_smoothing
+    if objective.name == "standard":
+        logits = model(x)
+        return F.cross_entropy(logits, y, label_smoothing=smooth), logits
+    if objective.name == "trades":
+        with attacking(model):
+            with torch.no_grad():
+                clean = model(x).float().softmax(1)
+            attack = copy_with(objective.attack, loss="kl", start="gauss")
+            moved = pgd(model, x, y, threat, attack, generator=generator, clean=clean)
+        logits = model(x)
+        moved_logits = model(moved)
+        # The authors' loss runs the clean images through the network a second time for the divergence.
+        reference = (model(x) if objective.as_authors else logits).float().log_softmax(1)
+        divergence = F.kl_div(moved_logits.float().log_softmax(1), reference, log_target=True, reduction="batchmean")
+        return F.cross_entropy(logits, y, label_smoothing=smooth) + objective.beta * divergence, moved_logits
+    if objective.as_authors:
+        with torch.no_grad():  # moves the running statistics
+            model(x)
+    with attacking(model):
+        if objective.name == "pgd_at":
+            moved = pgd(model, x, y, threat, objective.attack, generator=generator)
+        else:
+            one_step = {"fgsm_rs": fgsm_rs, "n_fgsm": n_fgsm}[objective.name]
+            moved = one_step(model, x, y, threat, generator)
+    logits = model(moved)
+    return F.cross_entropy(logits, y, label_smoothing=smooth), logits
+
+
+def copy_with(attack: PGD, **changes: Any) -> PGD:
+    return PGD(**{**asdict(attack), **changes})
+
+
+def precision_context(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+    """`fp32`, or `bf16` by autocast: weights stay in float32, convolutions and products run in bfloat16."""
+    if precision == "fp32":
+        return nullcontext
+    if precision == "bf16":
+        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+    raise UserError(f"unknown precision {precision!r}; it is fp32 or bf16")
+
+
+def train(
+    model: nn.Module,
+    data: Images,
+    objective: Objective,
+    threat: Threat,
+    schedule: Schedule,
+    *,
+    seed: int = 0,
+    precision: str = "fp32",
+    state: Path | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Trained:
+    """Trains `model` in place.
+
+    With `state`, a file, everything is saved after each epoch and an interrupted run goes on from there. `go_on` is
+    asked after each epoch; if it says no the result comes back unfinished. A PGD-10 probe on the held-out images after
+    each epoch chooses the best epoch and shows catastrophic overfitting.
+    """
+    device = data.images.device
+    context = precision_context(precision, device)
+    optimizer = torch.optim.SGD(
+        parameter_groups(model, schedule), lr=schedule.lr, momentum=schedule.momentum, nesterov=schedule.momentum > 0
+    )
+    average = None if schedule.ema is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))
+    evaluated = model if average is None else average.module
+    trained = Trained([], {}, {}, -1, None, False)
+    if state is not None and state.exists():
+        _load(state, trained, model, optimizer, average)
+    generator = torch.Generator(device)
+    for epoch in range(len(trained.history), schedule.epochs):
+        if trained.collapsed or (trained.history and not go_on()):
+            break
+        start = time.perf_counter()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed * 10_007 + epoch)  # dropout
+            generator.manual_seed(seed * 10_007 + epoch)  # order, augmentation, attack
+            row = {"epoch": epoch} | _epoch(
+                model, average, optimizer, data, objective, threat, schedule, epoch, generator, context
+            )
+        row["train_seconds"] = time.perf_counter() - start
+        if math.isfinite(row["loss"]):
+            row |= _probe(evaluated, data, threat, seed, context)
+            _keep(trained, row, evaluated, objective)
+        else:
+            trained.collapsed = f"the loss became {row['loss']} in epoch {epoch}"
+        row["seconds"] = time.perf_counter() - start
+        trained.history.append(row)
+        if state is not None:
+            _save(state, trained, model, optimizer, average)
+        if on_epoch is not None:
+            on_epoch(row)
+    trained.finished = trained.collapsed is not None or len(trained.history) >= schedule.epochs
+    if trained.finished and trained.collapsed is None:
+        trained.collapsed = collapse(trained.history, objective, int(data.labels.max()) + 1)
+    return trained
+
+
+def _epoch(
+    model: nn.Module,
+    average: AveragedModel | None,
+    optimizer: torch.optim.Optimizer,
+    data: Images,
+    objective: Objective,
+    threat: Threat,
+    schedule: Schedule,
+    epoch: int,
+    generator: torch.Generator,
+    context: Callable[[], AbstractContextManager],
+) -> dict[str, float]:
+    model.train()
+    batches = Batches(
+        data.images,
+        data.labels,
+        schedule.batch_size,
+        augment=data.augment,
+        generator=generator,
+        extra=data.extra,
+        extra_ratio=data.extra_ratio,
+        drop_last=len(data.images) >= schedule.batch_size,
+    )
+    total, correct, seen, rate = 0.0, 0, 0, 0.0
+    for step, (x, y) in enumerate(batches):
+        rate = schedule.rate((epoch + step / len(batches)) / schedule.epochs)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with context():
+            loss, logits = loss_of(model, x, y, objective, threat, generator)
+            extra = activations.penalty(model)
+        optimizer.zero_grad(set_to_none=True)
+        (loss if extra is None else loss + extra).backward()
+        activations.clip_gradients(model)
+        optimizer.step()
+        if average is not None:
+            average.update_parameters(model)
+            for own, other in zip(average.module.buffers(), model.buffers(), strict=True):
+                own.copy_(other)  # BatchNorm's running statistics are averages already
+        total += float(loss.detach()) * len(y)
+        if not math.isfinite(total):
+            break
+        correct += int((logits.detach().argmax(1) == y).sum())
+        seen += len(y)
+    return {"loss": total / max(seen, 1), "train_accuracy": correct / max(seen, 1), "lr": rate}
+
+
+def _probe(
+    model: nn.Module, data: Images, threat: Threat, seed: int, context: Callable[[], AbstractContextManager]
+) -> dict[str, Any]:
+    """Accuracy on the held-out images: clean, FGSM and PGD-10; and what the activations have learned."""
+    generator = torch.Generator(data.images.device).manual_seed(seed)
+    correct = {"clean": 0, "fgsm": 0, "pgd10": 0}
+    with attacking(model), context():
+        for images, y in zip(data.held_images.split(512), data.held_labels.split(512), strict=True):
+            x = images.float() / 255
+            for name, attack in (("clean", None), ("fgsm", fgsm(threat)), ("pgd10", PROBE)):
+                moved = x if attack is None else pgd(model, x, y, threat, attack, generator=generator)
+                with torch.no_grad():
+                    correct[name] += int((model(moved).argmax(1) == y).sum())
+    row: dict[str, Any] = {f"held_{name}": count / len(data.held_labels) for name, count in correct.items()}
+    row["activations"] = learned(model)
+    return row
+
+
+def learned(model: nn.Module, limit: int = 16) -> dict[str, list[float]]:
+    """The activations' parameters by name: all values of small ones, mean and deviation of the others."""
+    out = {}
+    for name, parameter in activations.named_parameters(model):
+        values = parameter.detach().float().flatten().cpu()
+        out[name] = (values if len(values) <= limit else torch.stack([values.mean(), values.std()])).tolist()
+    return out
+
+
+def _keep(trained: Trained, row: dict[str, Any], model: nn.Module, objective: Objective) -> None:
+    """Keeps the weights, as last and, if the held-out accuracy that counts is the highest yet, as best."""
+    key = "held_pgd10" if objective.adversarial else "held_clean"
+    best = max((old[key] for old in trained.history), default=-1.0)
+    trained.last = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    if row[key] > best:
+        trained.best, trained.best_epoch = trained.last, row["epoch"]
+
+
+def collapse(history: list[dict[str, Any]], objective: Objective, classes: int) -> str | None:
+    """Why the run has collapsed, or None: no better than chance, or catastrophic overfitting.
+
+    Catastrophic overfitting (Wong et al. 2020) is a fall of the PGD probe to under half of its best, while FGSM stays.
+    """
+    last = history[-1]
+    if last["held_clean"] <= 1.5 / classes:
+        return f"clean accuracy {last['held_clean']:.1%} is no better than chance"
+    best = max(row["held_pgd10"] for row in history)
+    if objective.adversarial and best > 1 / classes and last["held_pgd10"] < best / 2 < last["held_fgsm"]:
+        return f"catastrophic overfitting: PGD-10 fell from {best:.1%} to {last['held_pgd10']:.1%}"
+    return None
+
+
+def _parts(model: nn.Module, optimizer: Any, average: AveragedModel | None) -> Iterator[tuple[str, Any]]:
+    yield from (("model", model), ("optimizer", optimizer))
+    if average is not None:
+        yield "average", average
+
+
+def _save(path: Path, trained: Trained, model: nn.Module, optimizer: Any, average: AveragedModel | None) -> None:
+    content: dict[str, Any] = {name: part.state_dict() for name, part in _parts(model, optimizer, average)}
+    content |= {"trained": {**vars(trained)}}
+    write_atomically(path, lambda part: torch.save(content, part))
+
+
+def _load(path: Path, trained: Trained, model: nn.Module, optimizer: Any, average: AveragedModel | None) -> None:
+    device = next(model.parameters()).device
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        for name, part in _parts(model, optimizer, average):
+            part.load_state_dict(content[name])
+    except Exception as error:
+        raise UserError(f"cannot resume from {path}: {str(error).splitlines()[0]}; delete it to start again") from error
+    for name, value in content["trained"].items():
+        setattr(trained, name, value)

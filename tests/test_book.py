@@ -1,0 +1,283 @@
+"""The book's own machinery: pairs of notebooks, no stale page, and a page check that catches what it is there for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "book" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+build = _load("build")
+notebooks = _load("notebooks")
+
+CELL = """# %% mystnb={"image": {"alt": "A line."}, "figure": {"caption": "A line.", "name": "fig-line"}}
+figures.line()
+"""
+
+
+def _pair(folder: Path, name: str, text: str) -> Path:
+    """Writes NAME.py and its notebook; the notebook's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.py").write_text(text)
+    nbformat.write(notebooks.render(folder / f"{name}.py"), folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb"
+
+
+# ---- the sources ------------------------------------------------------------------------------------------------
+
+
+def test_every_pair_of_notebooks_agrees() -> None:
+    assert notebooks.faults(ROOT / "notebooks") == []
+
+
+def test_the_table_of_contents_names_every_notebook_and_only_what_exists() -> None:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    missing = [name for name in files if not any((ROOT / f"{name}{end}").exists() for end in (".md", ".ipynb"))]
+    assert missing == []
+    assert {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= set(files)
+
+
+def test_every_citation_has_its_entry() -> None:
+    keys = re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(), re.MULTILINE)
+    assert len(keys) == len(set(keys))
+    pages = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.py")]
+    cited = {
+        key.strip()
+        for page in pages
+        for keys_of_role in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", page.read_text())
+        for key in keys_of_role.split(",")
+    }
+    assert cited - set(keys) == set()
+
+
+def test_a_good_pair_has_no_faults_and_is_written_the_same_way_every_time(tmp_path: Path) -> None:
+    notebook = _pair(tmp_path, "good", f"# %% [markdown]\n# # Title\n\n{CELL}")
+    before = notebook.read_text()
+    assert notebooks.faults(tmp_path) == []
+    assert _pair(tmp_path, "good", (tmp_path / "good.py").read_text()).read_text() == before
+
+
+def test_what_an_editor_adds_to_a_notebook_is_no_fault(tmp_path: Path) -> None:
+    path = _pair(tmp_path, "edited", CELL)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].metadata["collapsed"] = False
+    notebook.cells[0].id = "another"
+    notebook.metadata["language_info"]["version"] = "3.12.1"
+    nbformat.write(notebook, path)
+    assert notebooks.faults(tmp_path) == []
+
+
+def test_faults_of_pairs_are_named(tmp_path: Path) -> None:
+    def spoil(name: str, text: str = CELL, **changes: object) -> None:
+        path = _pair(tmp_path, name, text)
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[0].update(changes)
+        nbformat.write(notebook, path)
+
+    spoil("alone")
+    (tmp_path / "alone.py").unlink()
+    spoil("caption", CELL.replace('"caption": "A line."', '"caption": " "'))
+    spoil("changed", source="figures.curve()")
+    spoil("output", outputs=[nbformat.v4.new_output("stream", text="hello")], execution_count=1)
+    spoil("plain", "# %%\nx = 1\nfigures.line(x)\n")
+    spoil("silent", '# %% tags=["no-figure"]\nfigures.style()\n# figures.line()\n')
+    faults = "\n".join(notebooks.faults(tmp_path))
+    for expected in (
+        "alone.ipynb: alone.py is missing",
+        "caption.ipynb: cell 1 draws but has no mystnb.figure.caption",
+        "changed.ipynb: disagrees with its .py in cells 1",
+        "output.ipynb: cell 1 holds outputs",
+        "plain.ipynb: cell 1 draws but has no mystnb.image.alt",
+    ):
+        assert expected in faults
+    assert "silent" not in faults
+
+
+# ---- no stale pages ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A book of one page, which imports a module of its own and counts how often it is executed."""
+    root = tmp_path / "book"
+    (root / "src").mkdir(parents=True)
+    (root / "src/answer.py").write_text("NUMBER = 1111\n")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/page\n")
+    (root / "_config.yml").write_text("title: T\nexecute: {execute_notebooks: cache}\nonly_build_toc_files: true\n")
+    code = 'import sys\nsys.path.insert(0, "../src")\nimport answer\n'
+    count = 'with open("../executions", "a") as file:\n    file.write("x")\n'
+    check = 'assert answer.NUMBER > 0, "a number below zero"\nprint("the number is", answer.NUMBER)\n'
+    _pair(root / "notebooks", "page", f"# %% [markdown]\n# # Page\n\n# %%\n{code}{count}{check}")
+    return root
+
+
+def _run_build(root: Path) -> subprocess.CompletedProcess[str]:
+    # A home whose Jupyter offers another, broken kernel under the usual name.
+    kernel = root.parent / "home/.local/share/jupyter/kernels/python3"
+    kernel.mkdir(parents=True, exist_ok=True)
+    (kernel / "kernel.json").write_text(json.dumps({"argv": ["false"], "display_name": "x", "language": "python"}))
+    environment = {**os.environ, "HOME": str(root.parent / "home")}
+    command = [sys.executable, str(ROOT / "book/build.py"), str(root)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+
+
+def _executions(root: Path) -> int:
+    return len((root / "executions").read_text())
+
+
+def test_a_change_in_the_library_reaches_the_page(book: Path) -> None:
+    page = book / "_build/html/notebooks/page.html"
+    live = book / "data/live/run.json"
+
+    first = _run_build(book)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "the number is 1111" in page.read_text()
+    assert (book / "_build/html/index.html").exists()
+
+    live.parent.mkdir(parents=True)
+    live.write_text("{}")
+    assert _run_build(book).returncode == 0
+    assert _executions(book) == 1, "nothing has changed, yet the notebook was executed again"
+    assert live.exists()
+
+    (book / "src/answer.py").write_text("NUMBER = -1\n")
+    failed = _run_build(book)
+    assert failed.returncode != 0
+    assert "a number below zero" in failed.stderr
+    assert not page.exists(), "a page of a failed build looks like a good one"
+    assert not live.exists(), "a run trained by other code was kept"
+    assert _run_build(book).returncode != 0, "the same fault passed the second time"
+
+    (book / "src/answer.py").write_text("NUMBER = 2222\n")
+    assert _run_build(book).returncode == 0
+    assert "the number is 2222" in page.read_text()
+    assert "1111" not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "numbers", "pages"),
+    [
+        ("src/package/module.py", True, False),
+        ("data/ledger/study/run.json", True, False),
+        ("constraints.txt", True, False),
+        ("notebooks/page.ipynb", False, True),
+        ("book/preface.md", False, True),
+        ("_toc.yml", False, True),
+        ("src/package/__pycache__/module.cpython-311.pyc", False, False),
+        ("src/package.egg-info/PKG-INFO", False, False),
+        ("data/ledger/study/run.json.lock", False, False),
+        ("README.md", False, False),
+    ],
+)
+def test_what_the_fingerprints_cover(tmp_path: Path, path: str, numbers: bool, pages: bool) -> None:
+    before = build.fingerprints(tmp_path)
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("new")
+    after = build.fingerprints(tmp_path)
+    assert (after["code"] != before["code"], after["pages"] != before["pages"]) == (numbers, pages)
+
+
+def test_one_build_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "_build").mkdir()
+    with build.FileLock(tmp_path / "_build/lock"):
+        assert build.build(tmp_path) == 1
+    assert "another build" in capsys.readouterr().err
+
+
+# ---- the page check ---------------------------------------------------------------------------------------------
+
+PAGE = """<!doctype html><html lang="en">
+<head><meta name="viewport" content="width=device-width"><title>T</title></head>
+<body>{body}</body></html>"""
+IMAGE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/%3E"
+PLANTED = {
+    "console: ": "<script>undefinedFunction()</script>",
+    "request to a foreign host: https://example.invalid/a.js": '<script src="https://example.invalid/a.js"></script>',
+    "broken link: gone.html": '<a href="gone.html">x</a>',
+    "broken link, no such anchor: good.html#gone": '<a href="good.html#gone">x</a>',
+    "link out of the book: ../outside.html": '<a href="../outside.html">x</a>',
+    "broken image: gone.png": '<img src="gone.png" alt="A picture.">',
+    "image without alt text: data:": f'<img src="{IMAGE}" alt=" ">',
+    "image without alt text: plot.svg": '<img src="plot.svg" alt="../_images/plot.svg">',
+    "mathematics not typeset: \\(x^2\\)": '<span class="math">\\(x^2\\)</span>',
+    "mathematics not typeset: with $$": "<p>with $$ x</p>",
+    "mathematics not typeset: a \\varepsilon": "<p>a \\varepsilon b</p>",
+    "error in mathematics: Missing close": "<mjx-merror>Missing close brace</mjx-merror>",
+    "wider than a phone: table.wide": '<table class="wide" style="width: 600px"><tr><td>x</td></tr></table>',
+}
+GOOD = f"""<h1 id="top">T</h1><a href="#top">x</a><a href="sub/page.html#here">x</a><a href="https://example.invalid">x</a>
+<img src="{IMAGE}" alt="A small square."><code>\\alpha $$</code>
+<div style="overflow-x: auto"><table style="width: 600px"><tr><td>x</td></tr></table></div>"""
+
+
+@pytest.mark.site
+def test_the_page_check_catches_every_planted_fault(tmp_path: Path) -> None:
+    pytest.importorskip("selenium")
+    check_pages = _load("check_pages")
+    if check_pages.browser_paths() is None:
+        pytest.skip("no Chromium here")
+    html = tmp_path / "html"
+    (html / "sub").mkdir(parents=True)
+    (html / "good.html").write_text(PAGE.format(body=GOOD))
+    (html / "sub/page.html").write_text(PAGE.format(body='<p id="here">x</p>'))
+    (html / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=good.html" />')
+    (html / "plot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    (tmp_path / "outside.html").write_text("x")
+    for number, body in enumerate(PLANTED.values()):
+        (html / f"planted{number:02}.html").write_text(PAGE.format(body=body))
+
+    pages = check_pages.check(html)
+
+    for name in ("good.html", "sub/page.html", "index.html"):
+        assert pages[name].faults == []
+    for number, expected in enumerate(PLANTED):
+        faults = pages[f"planted{number:02}.html"].faults
+        assert any(fault.startswith(expected) or expected in fault for fault in faults), (expected, faults)
+
+
+# ---- the commands -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+@pytest.mark.parametrize(
+    ("python", "expected"),
+    [
+        ('case "$*" in --version) echo Python 3.9.1;; *version_info*) exit 1;; esac', "Python 3.9.1 is too old"),
+        ('case "$*" in *ensurepip*) exit 1;; esac', "cannot make virtual environments"),
+        (None, "was not found"),
+    ],
+)
+def test_make_says_in_one_line_what_is_missing(tmp_path: Path, python: str | None, expected: str) -> None:
+    fake = tmp_path / "python"
+    if python is not None:
+        fake.write_text(f"#!/bin/sh\n{python}\n")
+        fake.chmod(0o755)
+    command = ["make", "--no-print-directory", "book", f"PYTHON={fake}", f"VENV={tmp_path / 'venv'}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("make")]
+    assert result.returncode != 0
+    assert len(lines) == 1
+    assert expected in lines[0]
