@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 SCALES = ("digits", "cpu", "gpu", "paper")
@@ -20,8 +21,8 @@ def project() -> Path:
 
 @cache
 def fingerprint() -> str:
-    """Hash of the code that decides a result, so that live records of older code are never taken for current ones."""
-    digest = hashlib.sha256()
+    """Hash of the code and versions that decide a result: live records of others are never taken for current ones."""
+    digest = hashlib.sha256(" ".join(metadata.version(name) for name in ("torch", "numpy", "scikit-learn")).encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE)
         if name.parts[0] not in SHOWS:

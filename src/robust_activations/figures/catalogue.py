@@ -1,0 +1,208 @@
+"""Every activation as a function of one number: measured by automatic differentiation, and listed in tables.
+
+The tables are Markdown with LaTeX, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from robust_activations import activations
+from robust_activations.figures import style
+
+Curve = Callable[[Tensor], Tensor]
+
+# The activations that do not look at one number alone, and what they look at.
+NEIGHBOURS = {"maxout": "channels", "sparta": "pixels", "sparta_relu": "pixels", "frelu": "pixels"}
+
+
+def curve(name: str, **options: Any) -> Curve:
+    """The activation as a function of one number, in float64 and in evaluation mode.
+
+    One that looks at other channels has just one; one that looks at neighbouring pixels sees an image that has the
+    same value everywhere, and is read off in the middle.
+    """
+    entry = activations.REGISTRY[name]
+    if "layer" in entry.shares and name not in NEIGHBOURS:
+        return activations.create(name, share="layer", **options)
+    module = activations.create(name, channels=1, **options).double().eval()
+    if NEIGHBOURS.get(name) == "channels":
+        return lambda z: module(z[:, None])[:, 0]
+    if NEIGHBOURS.get(name) == "pixels":
+        return lambda z: module(z[:, None, None, None].expand(-1, 1, 9, 9))[:, 0, 4, 4]
+    return module
+
+
+def grid(reach: float = 10.0, points: int = 4001) -> Float[Tensor, " n"]:
+    """Points from `-reach` to `reach`, 0 among them, and ever closer ones on both sides of 0."""
+    near = torch.logspace(-12, -1, 221, dtype=torch.float64)
+    right = torch.cat([near, torch.linspace(0, reach, points // 2 + 1, dtype=torch.float64)[1:]]).unique()
+    return torch.cat([-right.flip(0), torch.zeros(1, dtype=torch.float64), right])
+
+
+def jump(function: Curve, at: Float[Tensor, " n"] | float = 0.0, step: float = 1e-8) -> Float[Tensor, " n"]:
+    """Slope right of the points minus slope left of them, from values alone: what a derivative cannot hide."""
+    z = torch.as_tensor(at, dtype=torch.float64).reshape(-1)
+    with torch.no_grad():
+        return (function(z + step) - 2 * function(z) + function(z - step)) / step
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What was measured on a grid: `curvature` is the greatest absolute second derivative away from kinks and `where`
+    it is, `jump` the jump of the slope at 0, `lipschitz` the greatest absolute slope."""
+
+    at_zero: float
+    slope_left: float
+    slope_right: float
+    lipschitz: float
+    curvature: float
+    where: float
+    jump: float
+    lowest: float
+
+
+def measure(function: Curve, reach: float = 10.0) -> Shape:
+    """The shape of a function between `-reach` and `reach`."""
+    z = grid(reach)
+    value, slope, second = activations.shape(function, z)
+    top = int(second.abs().argmax())
+    return Shape(
+        at_zero=float(value[len(z) // 2]),
+        slope_left=float(slope[0]),
+        slope_right=float(slope[-1]),
+        lipschitz=float(slope.abs().max()),
+        curvature=float(second[top].abs()),
+        where=float(z[top]),
+        jump=float(jump(function)),
+        lowest=float(value.min()),
+    )
+
+
+def definition(name: str) -> str:
+    """The formula as the class states it, in Markdown, with the book's z for the input."""
+    text = " ".join((inspect.getdoc(activations.REGISTRY[name].cls) or "").split())
+    if block := re.search(r"\.\. math:: (.+?) (?=Only)", text):
+        return _maths(block[1])
+    text = re.sub(r" \([A-Z][^()]*\d{4}\)", "", text)  # who and when is in another column
+    sentence = re.split(r"\.(?:\s|$)", text)[0]
+    sentence = re.sub(r"^\S+: (?=:math:)|, (?:also called|the parametric).*", "", sentence)
+    return re.sub(r":math:`([^`]+)`", lambda match: _maths(match[1]), sentence)
+
+
+def _maths(latex: str) -> str:
+    return f"${re.sub(r'(?<![a-zA-Z])x(?![a-zA-Z])', 'z', latex)}$"
+
+
+def equals_at_start(name: str) -> str:
+    """The fixed activation that one with learned parameters starts as, or the closest one and how far it is."""
+    z = grid(6.0)
+    with torch.no_grad():
+        start = curve(name)(z)
+        fixed = [other for other, entry in activations.REGISTRY.items() if not entry.learned]
+        distance, nearest = min((float((curve(other)(z) - start).abs().max()), other) for other in fixed)
+    if distance > 0.1:
+        return "none of the fixed ones"
+    return style.title(nearest) if distance < 1e-6 else f"{style.title(nearest)}, to within {distance:.1g}"
+
+
+def learned(name: str) -> str:
+    """The learned parameters with their values at the start, or how many there are of them."""
+    entry = activations.REGISTRY[name]
+    module = activations.create(name, channels=1)
+    parts = []
+    for key, tensor in module.named_parameters():
+        symbol = {"alpha": "$\\alpha$", "beta": "$\\beta$"}.get(key, f"`{key}`")
+        parts.append(f"{symbol} = {_number(tensor.item())}" if tensor.numel() == 1 else f"{symbol}: {tensor.numel()}")
+    note = " for each channel" if entry.shares[:1] == ("channel",) else ""
+    return ", ".join(parts) + note if parts else "none"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; numbers are set to the right."""
+    right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
+    lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def summary() -> str:
+    """All activations of the registry: definition, parameters, sharing and shape at the start."""
+    rows = []
+    for name, entry in activations.REGISTRY.items():
+        torch.manual_seed(0)  # APL's start is random
+        shape = measure(curve(name))
+        rows.append(
+            [
+                f"**{entry.title}** `{name}`",
+                definition(name),
+                learned(name),
+                entry.shares[0] if entry.learned else "",
+                _number(shape.curvature),
+                _number(shape.jump),
+                equals_at_start(name) if entry.learned else "",
+            ]
+        )
+    header = ["Activation", "Definition", "Learned, and start", "One set for each", "$\\max\\lvert\\varphi''\\rvert$"]
+    return table([*header, "Slope jump at 0", "Starts as"], rows)
+
+
+def extremes(names: Sequence[str] | None = None) -> str:
+    """Value at 0, slopes far out, Lipschitz constant and lowest output of activations at their start."""
+    rows = []
+    for name in names or activations.names():
+        torch.manual_seed(0)
+        shape = measure(curve(name), reach=50.0)
+        numbers = (shape.at_zero, shape.slope_left, shape.slope_right, shape.lipschitz, shape.lowest)
+        rows.append([style.title(name), *(_number(number) for number in numbers)])
+    header = ["Activation", "$\\varphi(0)$", "$\\varphi'(-50)$", "$\\varphi'(50)$", "Lipschitz", "Lowest output"]
+    return table(header, rows)
+
+
+# The curvature that mathematics promises, by name and parameters.
+CLOSED: dict[str, tuple[str, Callable[..., float]]] = {
+    "psilu": ("\\alpha/2", lambda alpha: alpha / 2),
+    "psoftplus": ("\\alpha/4", lambda alpha: alpha / 4),
+    "pssilu": ("\\alpha/(2(1-\\beta))", lambda alpha, beta: alpha / (2 * (1 - beta))),
+    "smooth_relu": ("s^2", lambda sharpness: sharpness**2),
+}
+
+
+def curvatures(cases: Sequence[tuple[str, dict[str, float]]]) -> str:
+    """Measured curvature beside its closed form, for activations with given parameters."""
+    symbols = {"alpha": "\\alpha", "beta": "\\beta", "sharpness": "s"}
+    rows = []
+    for name, values in cases:
+        shape = measure(curve(name, learn=(), **values))
+        formula, closed = CLOSED[name]
+        given = ", ".join(f"${symbols[key]} = {value:g}$" for key, value in values.items())
+        off = abs(shape.curvature / closed(**values) - 1)
+        rows.append(
+            [
+                style.title(name),
+                given,
+                f"{shape.curvature:.6f}",
+                f"${formula}$ = {closed(**values):.6f}",
+                f"{off:.0e}",
+            ]
+        )
+    header = ["Activation", "Parameters", "Measured $\\max\\lvert\\varphi''\\rvert$", "Closed form", "Relative difference"]
+    return table(header, rows)
+
+
+def sign_change(alpha: float, beta: float) -> float:
+    r"""Where PSSiLU's output turns positive again left of 0: :math:`\mathrm{logit}(\beta) / \alpha`."""
+    return math.log(beta / (1 - beta)) / alpha
+
+
+def _number(value: float) -> str:
+    """At most three significant digits; rounding errors are zero."""
+    return "0" if abs(value) < 1e-6 and value != 1e-8 else f"{value:.3g}".replace("-", "−")
