@@ -15,8 +15,43 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder in which the tiny study has been run without any interruption."""
+    import tiny
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("made")
+    assert tiny.campaign(folder).made == len(tiny.RUNS)
+    return folder
+
+
+@pytest.fixture
+def only_tiny(monkeypatch):
+    """No study exists but the tiny one."""
+    import tiny
+    from robust_activations import studies
+
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny.STUDY})
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Runs a command in an empty folder; gives its exit status and what it wrote."""
+    from robust_activations import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as exited:
+            cli.main([str(word) for word in words])
+        return exited.value.code, *capfd.readouterr()
+
+    return run
+
+
 def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in items:
-            if "gpu" in item.keywords:
+            if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -32,9 +33,13 @@ Start = Literal["clean", "uniform", "gauss"]
 
 def _fraction(value: str | float) -> Fraction:
     try:
-        top, _, bottom = str(value).partition("/")
-        return Fraction(top.strip()) / Fraction(bottom.strip() or 1)
-    except (ValueError, ZeroDivisionError) as error:
+        top, slash, bottom = str(value).partition("/")
+        if "/" in bottom:
+            raise ValueError
+        number = Fraction(top) / Fraction(bottom if slash else 1)
+        float(number)  # must fit
+        return number
+    except (ValueError, ArithmeticError) as error:
         raise UserError(f"{value!r} is no length in pixels; write it like 8/255") from error
 
 
@@ -62,8 +67,9 @@ class Threat:
         if self.norm not in ("linf", "l2"):
             raise UserError(f"unknown norm {self.norm!r}; it is linf or l2")
         object.__setattr__(self, "eps", k255(self.eps))
-        if not 0 < self.radius < math.inf or (self.norm == "linf" and self.radius > 1):
-            raise UserError(f"eps is {self.eps}; it must lie in (0, 1], in pixel units, like 8/255")
+        if self.radius <= 0 or (self.norm == "linf" and self.radius > 1):
+            bounds = "lie in (0, 1]" if self.norm == "linf" else "be positive"
+            raise UserError(f"eps is {self.eps}; it must {bounds}, in pixel units, like 8/255")
 
     @property
     def radius(self) -> float:
@@ -77,12 +83,16 @@ class Threat:
         if self.norm == "linf":
             return self.radius * (2 * torch.rand(x.shape, generator=generator, device=x.device) - 1)
         delta = torch.randn(x.shape, generator=generator, device=x.device)
-        length = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) ** (1 / x[0].numel())
+        length = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) ** (1 / math.prod(x.shape[1:]))
         return delta * (self.radius * length / _l2(delta))
 
     def ascend(self, grad: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The steepest direction of length 1 in the norm; 0 where the gradient is 0."""
-        return grad.sign() if self.norm == "linf" else grad / _l2(grad).clamp(min=1e-12)
+        if self.norm == "linf":
+            return grad.sign()
+        # Scaled to a largest entry of 1 first: the squares of a confident model's gradient vanish in float32.
+        grad = grad / grad.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(grad.dtype).tiny)
+        return grad / _l2(grad).clamp(min=1)
 
     def project(self, x: Float[Tensor, "n c h w"], moved: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The image nearest to `moved` in the ball around `x`, then cut to [0, 1] (which cannot leave the ball)."""
@@ -103,6 +113,8 @@ class PGD:
     """Projected gradient descent, written as in the papers. FGSM is one step of length ε from the clean image.
 
     `step` is kept as `k/255`; `None` is ε/4, which is 2/255 at 8/255.
+
+    **Raises** `UserError` for no steps, no starts, or a step that leads nowhere or back.
     """
 
     steps: int
@@ -116,6 +128,8 @@ class PGD:
             raise UserError(f"PGD with {self.steps} steps and {self.restarts} restarts; both must be at least 1")
         if self.step is not None:
             object.__setattr__(self, "step", k255(self.step))
+            if pixels(self.step) <= 0:
+                raise UserError(f"PGD with steps of {self.step}; they must be positive, in pixel units, like 2/255")
 
     def length(self, threat: Threat) -> float:
         return threat.radius / 4 if self.step is None else pixels(self.step)
@@ -131,12 +145,12 @@ def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
     """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end."""
     modes = [(module, module.training) for module in model.modules()]
     frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    switches = [module for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
+    switches = [(module, module.attacking) for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
     try:
         model.train(training)
         for parameter, _ in frozen:
             parameter.requires_grad_(False)
-        for switch in switches:
+        for switch, _ in switches:
             switch.attacking = True
         yield
     finally:
@@ -144,8 +158,8 @@ def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
             module.training = mode
         for parameter, flag in frozen:
             parameter.requires_grad_(flag)
-        for switch in switches:
-            switch.attacking = False
+        for switch, before in switches:
+            switch.attacking = before
 
 
 def loss_per_image(
@@ -246,8 +260,11 @@ def n_fgsm(
     threat: Threat,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "n c h w"]:
-    """De Jorge et al. (2022), for fast training: uniform noise of 2 ε, then one step of ε, without projection."""
-    start = x + 2 * threat.random(x, generator)
+    """De Jorge et al. (2022), for fast training: uniform noise of 2 ε, then one step of ε, without projection.
+
+    Only to [0, 1] are both cut, the noisy start too, as in the authors' code.
+    """
+    start = (x + 2 * threat.random(x, generator)).clamp(0, 1)
     grad = input_gradient(model, start, y)
     return (start + threat.radius * threat.ascend(grad)).clamp(0, 1)
 
@@ -275,13 +292,14 @@ def autoattack(
     **Raises** `UserError` if `pyautoattack` is not installed.
     """
     try:
-        from pyautoattack import AutoAttack
+        from pyautoattack import AutoAttack, checks
     except ImportError as error:
         raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
     done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
     with attacking(model), torch.no_grad():
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
-    robust = logits.argmax(1) == y
+    robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
+    shares = {"clean": float(robust.sum()) / len(x)}
     if done["left"]:
         robust = torch.tensor(done["robust"], device=x.device)
     targets = min(9, logits.shape[1] - 1)
@@ -290,7 +308,7 @@ def autoattack(
             continue
         if robust.any():
             # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
-            with attacking(model), torch.random.fork_rng(), _flags() as flags:
+            with attacking(model), torch.random.fork_rng(), _flags(checks, done["flags"]):
                 engine = AutoAttack(
                     model, norm={"linf": "Linf", "l2": "L2"}[threat.norm], eps=threat.radius, seed=seed, device=x.device
                 )
@@ -298,31 +316,36 @@ def autoattack(
                 engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
                 engine.square.n_queries = queries
                 _, found = engine.run_standard_evaluation(x[robust], y[robust], batch_size=batch_size)
-            done["flags"] += [flag for flag in flags if flag not in done["flags"]]
             robust[robust.clone()] = found == y[robust]
         done["left"][name] = int(robust.sum())
         done["robust"] = robust.tolist()
         if state is not None:
             write_atomically(state, json.dumps(done))
+    shares |= {name: left / len(x) for name, left in done["left"].items()}
+    with _flags(checks, done["flags"]):  # the one check that compares attacks
+        checks.check_square_sr(shares, logger=logging.getLogger("auto-attack"))
     return robust, done["left"], done["flags"]
 
 
 @contextmanager
-def _flags() -> Iterator[list[str]]:
-    """Collects what AutoAttack warns of (randomised or dynamic defence, zero gradients, softmax output)."""
-    found: list[str] = []
+def _flags(checks: Any, found: list[str]) -> Iterator[None]:
+    """Adds to `found` what AutoAttack warns of: randomised or dynamic defence, zero gradients, softmax output ..."""
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.WARNING:
-                found.append(record.getMessage().split(" See flags_doc")[0])
+            flag = record.getMessage().split(" See flags_doc")[0]
+            if record.levelno >= logging.WARNING and flag not in found:
+                found.append(flag)
 
     logger, handler = logging.getLogger("auto-attack"), Collect()
-    propagate = logger.propagate
+    propagate, trace = logger.propagate, sys.gettrace()
     logger.addHandler(handler)
     logger.propagate = False
+    # Its check for dynamic defences counts calls in a global, which would blame the next model for this one's ...
+    checks.funcs.update(dict.fromkeys(checks.funcs, 0))
     try:
-        yield found
+        yield
     finally:
+        sys.settrace(trace)  # ... and ends every trace.
         logger.removeHandler(handler)
         logger.propagate = propagate

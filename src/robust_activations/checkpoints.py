@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,40 +11,46 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from robust_activations.data import Dataset
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
 from robust_activations.run import Run
 
 
-def save(path: Path, model: nn.Module, run: Run, dataset: Dataset) -> None:
-    """Writes the weights. A tensor that several modules share is written once."""
+def save(path: Path, model: nn.Module, run: Run) -> None:
+    """Writes the weights. A tensor that several modules share is written once. The same weights give the same file."""
     seen: set[int] = set()
     tensors = {}
     for name, value in model.state_dict().items():
         if value.data_ptr() not in seen or value.numel() == 0:
             tensors[name] = value.detach().cpu().contiguous()
         seen.add(value.data_ptr())
-    metadata = {"run": run.canonical, "dataset_sha256": dataset.sha256}
-    write_atomically(path, lambda part: save_file(tensors, part, metadata))
+    # Of several words safetensors would choose the order by chance.
+    write_atomically(path, lambda part: save_file(tensors, part, {"run": run.canonical}))
 
 
 def run_of(path: Path) -> Run:
     """The Run a checkpoint says it comes from. **Raises** `UserError` if it is no checkpoint of this library."""
     try:
-        with safe_open(path, "pt") as file:
+        with _reading(path), safe_open(path, "pt") as file:
             return TypeAdapter(Run).validate_json((file.metadata() or {})["run"])
-    except FileNotFoundError as error:
-        raise UserError(f"no checkpoint {path}") from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is no whole safetensors file: {error}") from error
     except (KeyError, ValidationError) as error:
         raise UserError(f"{path} does not say which run it comes from; it was not written by this library") from error
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"no checkpoint {path}; check the path") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is no whole safetensors file: {error}") from error
+
+
 def load(path: Path, model: nn.Module) -> None:
     """Loads the weights into a model of the same run. **Raises** `UserError` if they are another model's."""
-    tensors = load_file(path)
+    with _reading(path):
+        tensors = load_file(path)
     own = model.state_dict()
     seen: dict[int, str] = {}
     aliases = {name for name, value in own.items() if seen.setdefault(value.data_ptr(), name) != name}

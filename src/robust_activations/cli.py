@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         arguments = parser().parse_args(words)
         status = arguments.command(arguments)
+        sys.stdout.flush()
     except UserError as error:
         print(f"robust-activations: {error}", file=sys.stderr)
         status = 2
@@ -37,8 +41,11 @@ def main(words: Sequence[str] | None = None) -> None:
         print("\nrobust-activations: stopped; the same command goes on from the last whole epoch", file=sys.stderr)
         status = 130
     except BrokenPipeError:  # the reader, `head` say, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:  # no space or no permission, where nothing else says so
+        print(f"robust-activations: {error}; check the path and the space left", file=sys.stderr)
+        status = 2
     sys.exit(status or 0)
 
 
@@ -66,13 +73,14 @@ def parser() -> Parser:
     one.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--quiet", action="store_true", help="no progress bars")
+    one.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     one = command("status", status, "What is recorded, what is missing, and how long it may take.")
     one.add_argument("study", nargs="?", default="all", help="a study (default: all)")
     places(one)
     one.add_argument("--json", action="store_true")
     one = command("evaluate", evaluate, "Attacks saved checkpoints.")
     one.add_argument("checkpoint", nargs="+", type=Path)
-    one.add_argument("--attack", action="append", metavar="NAME", help="clean, fgsm, pgd20, pgd50, autoattack, ...")
+    one.add_argument("--attack", action="append", metavar="NAME", help="fgsm, pgd (which is pgd50), autoattack, ...")
     one.add_argument("--eps", metavar="K/255", help="another radius than that of the training")
     one.add_argument("--samples", type=positive, metavar="N", help="the first N test images (default: all)")
     one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
@@ -92,13 +100,13 @@ def duration(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 < seconds < float("inf"):
-        raise UserError(f"{text!r} is no time; write 90s, 9m or 2h")
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 9m or 2h")
     return seconds
 
 
 def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"{text!r} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
 
 
@@ -158,21 +166,26 @@ def list_all(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from robust_activations import paths, runs, studies
 
-    chosen = studies.get(arguments.study)
+    if arguments.worker:
+        runs.end_with_parent()
     (scale,) = scales(arguments.scale or "digits")
+    there = {study.name: study.runs(scale) for study in studies.get(arguments.study)}
+    wanted = {name: [one for one in ones if _matches(one, arguments.only)] for name, ones in there.items()}
+    count = sum(map(len, wanted.values()))
+    if not any(there.values()):
+        raise UserError(f"{arguments.study} has no runs at {scale}; choose another scale")
+    if not count:
+        labels = ", ".join(sorted({one.label for ones in there.values() for one in ones})[:3])
+        raise UserError(f"no run of {arguments.study} at {scale} matches {arguments.only!r}; labels are like {labels}")
     device = runs.device_of(arguments.device)
     if arguments.jobs > 1:
-        return runs.in_parallel(_words(arguments, scale), arguments.jobs)
+        return runs.in_parallel(_words(arguments, scale), min(arguments.jobs, count))
     budget, total = arguments.budget, runs.Progress()
-    for study in chosen:
-        wanted = [one for one in study.runs(scale) if _matches(one, arguments.only)]
-        if arguments.only and not wanted and len(chosen) == 1:
-            labels = ", ".join(sorted({one.label for one in study.runs(scale)})[:3])
-            raise UserError(f"no run of {study.name} at {scale} matches {arguments.only!r}; labels are like {labels}")
-        start = runs.time.monotonic()
+    for study, ones in wanted.items():
+        start = time.monotonic()
         done = runs.campaign(
-            study.name,
-            wanted,
+            study,
+            ones,
             folder=arguments.ledger or paths.ledger(scale),
             root=arguments.data or paths.project() / "data",
             device=device,
@@ -180,7 +193,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=not arguments.quiet,
         )
         if budget is not None:
-            budget = max(1e-3, budget - (runs.time.monotonic() - start))
+            budget = max(1e-3, budget - (time.monotonic() - start))
         for name, count in vars(done).items():
             setattr(total, name, getattr(total, name) + count)
     if not arguments.quiet:
@@ -200,7 +213,7 @@ def _words(arguments: argparse.Namespace, scale: str) -> list[str]:
     words = ["run", arguments.study, "--scale", scale]
     for name in ("only", "budget", "device", "data", "ledger"):
         if (value := getattr(arguments, name)) is not None:
-            words += [f"--{name}", str(value)]
+            words.append(f"--{name}={value}")
     return [*words, *["--quiet"] * arguments.quiet]
 
 
@@ -208,9 +221,9 @@ def status(arguments: argparse.Namespace) -> None:
     from robust_activations import paths, runs, studies
     from robust_activations.ledger import Ledger
 
-    rows = []
+    rows, read = [], cache(Ledger)  # most scales share a folder
     for scale in scales(arguments.scale):
-        records = Ledger(arguments.ledger or paths.ledger(scale))
+        records = read(arguments.ledger or paths.ledger(scale))
         for study in studies.get(arguments.study):
             wanted = study.runs(scale)
             missing = [one for one in wanted if one not in records]
@@ -252,18 +265,26 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from robust_activations.attacks import Threat
 
     device = runs.device_of(arguments.device)
-    attacks = ("clean", *(name for name in arguments.attack or ("fgsm", "pgd20", "pgd50") if name != "clean"))
-    rows = []
-    for path in arguments.checkpoint:
+    asked = ("pgd50" if name == "pgd" else name for name in arguments.attack or ("fgsm", "pgd20", "pgd50"))
+    attacks = tuple(dict.fromkeys(("clean", *asked)))  # each once
+    suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
+    root = arguments.data or paths.project() / "data"
+    todo = []
+    for path in arguments.checkpoint:  # every mistake shows before the first attack
         run = checkpoints.run_of(path)
-        threat = Threat(run.threat.norm, arguments.eps) if arguments.eps else run.threat
-        suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
-        root = arguments.data or paths.project() / "data"
+        todo.append((path, run, run.threat if arguments.eps is None else Threat(run.threat.norm, arguments.eps)))
+    rows = []
+    for path, run, threat in todo:
         dataset = data.load(run.dataset, root=root, image_size=run.image_size)
         model = runs.build(run, dataset)
         checkpoints.load(path, model)
         result = evaluation.evaluate(
-            model.to(device), dataset.test_images.to(device), dataset.test_labels.to(device), threat, suite
+            model.to(device),
+            dataset.test_images.to(device),
+            dataset.test_labels.to(device),
+            threat,
+            suite,
+            seed=run.seed,
         )
         rows.append(
             {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 
 from robust_activations.attacks import PGD, Threat, attacking, autoattack, fgsm, input_gradient, pgd
 from robust_activations.checks import check_images, check_labels
-from robust_activations.errors import unknown
+from robust_activations.errors import UserError, unknown
 from robust_activations.stats import wilson
 
 # What the names in a suite stand for. "clean" and "autoattack" are no PGD.
@@ -46,6 +48,9 @@ class Suite:
         for name in self.attacks:
             if name not in ATTACKS:
                 raise unknown("attack", name, ATTACKS)
+        for name in ("n", "autoattack_n", "square_n", "square_queries"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise UserError(f"the suite's {name} is {count}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,13 @@ class Outcome:
 
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
-        packed = np.frombuffer(base64.b64decode(self.bits), dtype=np.uint8)
+        """Which images. **Raises** `UserError` if the bits are not exactly those of n images."""
+        try:
+            packed = np.frombuffer(base64.b64decode(self.bits, validate=True), dtype=np.uint8)
+        except ValueError as error:
+            raise UserError(f"the bits are no base64: {error}") from error
+        if len(packed) != (self.n + 7) // 8:
+            raise UserError(f"there are {len(packed)} bytes of bits, which is not what {self.n} images take")
         return np.unpackbits(packed, count=self.n).astype(bool)
 
     @property
@@ -114,8 +125,25 @@ class Evaluation:
 
 
 def predictions(model: nn.Module, x: Float[Tensor, "n c h w"], batch_size: int = 500) -> Int[Tensor, " n"]:
+    """The class of each image; -1, which is never right, where the logits hold NaN (argmax would say class 0, say)."""
     with torch.no_grad():
-        return torch.cat([model(batch).argmax(1) for batch in x.split(batch_size)])
+        logits = torch.cat([model(batch) for batch in x.split(batch_size)])
+    return logits.argmax(1).where(~logits.isnan().any(1), -1)
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """True float32: no autocast, and no TF32, which PyTorch uses for convolutions on GPUs unless told not to."""
+    backends: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = False
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for backend, allowed in zip(backends, before, strict=True):
+            backend.allow_tf32 = allowed
 
 
 def under_attack(
@@ -132,7 +160,7 @@ def under_attack(
     generator = torch.Generator(x.device).manual_seed(seed)
     with attacking(model):
         right = predictions(model, x, batch_size) == y
-        for index in torch.nonzero(right).squeeze(1).split(batch_size):
+        for index in torch.nonzero(right).squeeze(1).split(batch_size) if right.any() else ():
             moved = pgd(model, x[index], y[index], threat, attack, generator=generator)
             right[index] = predictions(model, moved, batch_size) == y[index]
     return right
@@ -153,13 +181,25 @@ def evaluate(
 
     `state` is a path to which AutoAttack's progress is saved, so that it can be resumed.
 
-    **Raises** `UserError` for images outside [0, 1] or with NaN, labels out of range, or AutoAttack not installed.
+    **Raises** `UserError` for images outside [0, 1] or with NaN, labels out of range or not one an image, weights that
+    are not in float32, or AutoAttack not installed.
     """
-    x = images.float() / 255 if images.dtype == torch.uint8 else images
+    if len(images) != len(labels):
+        raise UserError(f"{len(images)} images and {len(labels)} labels; each image needs one")
+    if other := {p.dtype for p in model.parameters() if p.is_floating_point()} - {torch.float32}:
+        raise UserError(f"the model's weights are {other.pop()}; evaluation is in float32: give it model.float()")
+    x = images.float() / 255 if images.dtype == torch.uint8 else images.float()
     x, y = x[: suite.n], labels[: suite.n]
     check_images(x)
-    with attacking(model), torch.no_grad():
-        check_labels(y, num_classes=model(x[:1]).shape[1])
+    with full_precision(x.device):
+        with attacking(model), torch.no_grad():
+            check_labels(y, num_classes=model(x[:1]).shape[1])
+        return _evaluate(model, x, y, threat, suite, seed, batch_size, state)
+
+
+def _evaluate(
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, suite: Suite, seed: int, batch_size: int, state: Path | None
+) -> Evaluation:
     outcomes: dict[str, Outcome] = {}
     flags: list[str] = []
     for name in suite.attacks:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from robust_activations.errors import UserError
 
@@ -24,8 +27,10 @@ def write_atomically(path: Path, content: str | bytes | Callable[[Path], None]) 
         else:
             part.write_text(content, encoding="utf-8")
         os.replace(part, path)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+    # torch.save reports a full disk as RuntimeError, safetensors as its own.
+    except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
         raise UserError(f"cannot write {path}: {reason}; the file is as it was before") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # such as that there is nothing to delete
+            part.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -69,18 +70,27 @@ def loads(text: str) -> Record:
     **Raises** `UserError` that says what is wrong with it.
     """
     try:
-        record = _adapter().validate_json(text)
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not JSON: {error}") from error
+    version = content.get("version", VERSION) if isinstance(content, dict) else VERSION
+    if version != VERSION:
+        raise UserError(f"version {version}; this library reads version {VERSION}")
+    try:
+        record = _adapter().validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise UserError(f"{where}: {first['msg']}") from error
-    if record.version != VERSION:
-        raise UserError(f"version {record.version}; this library reads version {VERSION}")
     if record.id != record.run.id:
         raise UserError(f"its id {record.id} is not that of its run, {record.run.id}")
     for evaluation in (record.last, record.best):
         for name, outcome in evaluation.outcomes.items():
-            if outcome.n < 1 or outcome.right.sum() != outcome.correct:
+            try:
+                agrees = outcome.n > 0 and outcome.right.sum() == outcome.correct
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from error
+            if not agrees:
                 raise UserError(f"{name}: the count {outcome.correct} of {outcome.n} does not agree with the bits")
     return record
 
@@ -99,10 +109,14 @@ def write(record: Record, folder: Path, study: str) -> Path:
 
 
 def read_file(path: Path) -> Record:
+    """The record in a file named after its run. **Raises** `UserError` that names the file."""
     try:
-        return loads(path.read_text(encoding="utf-8"))
+        record = loads(path.read_text(encoding="utf-8"))
+        if path.stem != record.id:
+            raise UserError(f"it holds the record of run {record.id}")
     except (UserError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"broken ledger file {path}: {error}") from error
+    return record
 
 
 class Ledger:
@@ -120,7 +134,7 @@ class Ledger:
                 record = read_file(path)
             except UserError as error:
                 self.broken[path] = str(error)
-                tqdm.write(f"skipped: {error}")
+                tqdm.write(f"skipped: {error}", file=sys.stderr)
                 continue
             self.records[record.id] = record
             self.studies[record.id] = path.parent.name

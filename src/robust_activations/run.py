@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from robust_activations import activations
 from robust_activations.attacks import Threat
 from robust_activations.data import Augment
-from robust_activations.errors import unknown
+from robust_activations.errors import UserError, unknown
 from robust_activations.evaluation import Suite
 from robust_activations.training import Objective, Schedule
 
@@ -54,9 +54,16 @@ class Run:
     def __post_init__(self) -> None:
         if self.activation not in activations.REGISTRY:
             raise unknown("activation", self.activation, activations.REGISTRY)
-        # One way of writing the paper's choice, so that two studies that ask for the same run share it.
-        if self.share in (None, *activations.REGISTRY[self.activation].shares[:1]):
+        # One way of writing the same, so that two studies that ask for the same run share it, and a run read from a
+        # record equals the run it is a record of.
+        shares = activations.REGISTRY[self.activation].shares
+        if not shares or self.share == shares[0]:
             object.__setattr__(self, "share", None)
+        for name in ("activation_options", "model_options"):
+            try:
+                object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
+            except TypeError as error:
+                raise UserError(f"{name} must be numbers, words and lists of them: {error}") from error
 
     @property
     def canonical(self) -> str:

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,17 +33,17 @@ def device_of(name: str | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"no device {name!r} here; leave out --device or use cpu") from error
     return device
 
 
 def build(run: Run, dataset: data.Dataset) -> nn.Module:
-    """The untrained model of a run. The same run gives the same weights."""
+    """The untrained model of a run, on the CPU. The same run gives the same weights."""
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
-        return models.create(
+        model = models.create(
             run.model,
             activation=run.activation,
             share=run.share,
@@ -52,6 +53,7 @@ def build(run: Run, dataset: data.Dataset) -> nn.Module:
             normalize=(dataset.mean, dataset.std) if run.normalize else None,
             **run.model_options,
         )
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def images_of(run: Run, dataset: data.Dataset, device: torch.device) -> Images:
@@ -79,18 +81,21 @@ def execute(
 ) -> Record | None:
     """Trains and evaluates one run; None if `go_on` said to stop first (what is done is kept and goes on next time).
 
-    The state of an unfinished run and the checkpoints of a finished one lie in `root/checkpoints/<run id>`.
+    The checkpoints lie in `root/checkpoints/<run id>`, and so does the state from which an unfinished run goes on. Only
+    the code that wrote a state goes on from it. It stays until the record is safe; then call `tidy`.
     """
     device = device or device_of(None)
     start, started = time.perf_counter(), datetime.now(timezone.utc)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    folder = root / "checkpoints" / run.id
+    folder, code = root / "checkpoints" / run.id, paths.fingerprint()
     dataset = data.load(run.dataset, root=root, image_size=run.image_size)
-    model = build(run, dataset).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build(run, dataset).to(device)
+    rows: list[dict] = []
     with tqdm(total=run.schedule.epochs, desc=run.label, disable=not progress, unit="epoch", leave=False) as bar:
 
         def show(row: dict) -> None:
+            rows.append(row)
             bar.update(row["epoch"] + 1 - bar.n)
             bar.set_postfix(loss=f"{row['loss']:.3f}", pgd10=f"{row.get('held_pgd10', 0):.3f}")
 
@@ -102,17 +107,18 @@ def execute(
             run.schedule,
             seed=run.seed,
             precision=run.precision,
-            state=folder / "resume.pt",
+            state=folder / f"resume-{code}.pt",
             on_epoch=show,
             go_on=go_on,
         )
     if not trained.finished or not go_on():
         return None
     evaluations = _evaluate_both(run, model, trained, dataset, device, folder)
-    record = Record(
+    earlier = sum(row["seconds"] for row in trained.history[: len(trained.history) - len(rows)])
+    return Record(
         id=run.id,
         run=run,
-        provenance=provenance(dataset, run, device, started, time.perf_counter() - start, trained),
+        provenance=provenance(dataset, run, device, started, earlier + time.perf_counter() - start),
         history=tuple(trained.history),
         best_epoch=trained.best_epoch,
         collapsed=trained.collapsed,
@@ -120,9 +126,14 @@ def execute(
         last=evaluations[0],
         best=evaluations[1],
     )
-    for done in (folder / "resume.pt", *folder.glob("autoattack_*.json")):
-        done.unlink(missing_ok=True)
-    return record
+
+
+def tidy(run: Run, root: Path) -> None:
+    """Deletes the state of a run whose record is written, and what killed processes left half-written."""
+    folder = root / "checkpoints" / run.id
+    for pattern in ("resume-*.pt", "autoattack-*.json", ".*"):
+        for done in folder.glob(pattern):
+            done.unlink(missing_ok=True)
 
 
 def _evaluate_both(
@@ -135,18 +146,16 @@ def _evaluate_both(
     def one(name: str, weights: dict[str, Tensor]) -> Evaluation:
         if weights:  # empty if the very first epoch diverged: then the model as it is
             model.load_state_dict(weights)
-        checkpoints.save(folder / f"{name}.safetensors", model, run, dataset)
-        return evaluate(model, *test, run.threat, run.suite, seed=run.seed, state=folder / f"autoattack_{name}.json")
+        checkpoints.save(folder / f"{name}.safetensors", model, run)
+        state = folder / f"autoattack-{name}-{paths.fingerprint()}.json"
+        return evaluate(model, *test, run.threat, run.suite, seed=run.seed, state=state)
 
     best = one("best", trained.best)
     return (best, best) if same else (one("last", trained.last), best)
 
 
-def provenance(
-    dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float, trained: Trained
-) -> Provenance:
+def provenance(dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float) -> Provenance:
     """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too."""
-    trained_before = max(0.0, sum(row["seconds"] for row in trained.history) - seconds)
     commit, clean = git_state()
     if device.type == "cuda":
         name, memory = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device) / 2**20
@@ -165,7 +174,7 @@ def provenance(
         dataset_sha256=dataset.sha256,
         canonical=None if canonical is None else canonical == dataset.sha256,
         started=started.isoformat(timespec="seconds"),
-        seconds=round(seconds + trained_before, 3),
+        seconds=round(seconds, 3),
         peak_memory=round(memory, 1),
     )
 
@@ -232,19 +241,21 @@ def campaign(
                 done.present += 1
             elif path in known.broken:
                 done.unfinished += 1
-                tqdm.write(f"left out {run.label}: its record {path} is broken; move it away to run it again")
+                note = f"left out {run.label}: its record {path} is broken; move it away to run it again"
+                tqdm.write(note, file=sys.stderr)
             elif not in_time():
                 done.unfinished += 1
             else:
                 lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
-                lock_folder = Path(lock.lock_file).parent
-                lock_folder.mkdir(parents=True, exist_ok=True)
+                for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
+                    place.mkdir(parents=True, exist_ok=True)
                 try:
                     with lock.acquire(timeout=0):
-                        if path.exists():  # another process made it since
+                        if any(folder.glob(f"*/{run.id}.json")):  # another process made it since
                             done.present += 1
                         elif record := execute(run, root=root, device=device, go_on=in_time, progress=progress):
                             ledger.write(record, folder, study)
+                            tidy(run, root)
                             done.made += 1
                         else:
                             done.unfinished += 1
@@ -254,18 +265,37 @@ def campaign(
     return done
 
 
+COMMAND = (sys.executable, "-m", "robust_activations")
+
+
 def in_parallel(words: list[str], jobs: int) -> int:
-    """The same command in `jobs` processes, which share the cores and, by the runs' locks, the work."""
+    """The same command in `jobs` processes, which share the cores and, by the runs' locks, the work.
+
+    Gives an exit status, 0 if all went well. The workers end with this process, in whatever way it ends.
+    """
     cores = os.cpu_count() or 1
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores // jobs))}
-    command = [sys.executable, "-m", "robust_activations", *words, "--jobs", "1"]
-    workers = [subprocess.Popen(command, env=environment) for _ in range(jobs)]
+    command = [*COMMAND, *words, "--jobs", "1", "--worker"]
+    # In a session of their own, Ctrl-C reaches this process alone, which says so once for all.
+    workers = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True) for _ in range(jobs)
+    ]
     try:
-        return max(worker.wait() for worker in workers)
-    except BaseException:
+        return max(abs(worker.wait()) for worker in workers)
+    finally:
         for worker in workers:
             worker.terminate()
-        raise
+            worker.communicate()
+
+
+def end_with_parent() -> None:
+    """For a worker: its standard input is a pipe from the process that started it, and ends when that process does."""
+
+    def wait() -> None:
+        os.read(0, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def estimate(run: Run, records: Iterable[Record]) -> float | None:

@@ -165,7 +165,9 @@ def loss_of(
         divergence = F.kl_div(moved_logits.float().log_softmax(1), reference, log_target=True, reduction="batchmean")
         return F.cross_entropy(logits, y, label_smoothing=smooth) + objective.beta * divergence, moved_logits
     if objective.as_authors:
-        with torch.no_grad():  # moves the running statistics
+        # Moves the running statistics. Frozen, because autocast may keep the casts of weights that it makes here for
+        # the update, where they would have no gradient (as some versions of torch do).
+        with attacking(model, training=True), torch.no_grad():
             model(x)
     with attacking(model):
         if objective.name == "pgd_at":
@@ -284,9 +286,8 @@ def _epoch(
         activations.clip_gradients(model)
         optimizer.step()
         if average is not None:
+            # Copies the buffers: BatchNorm's running statistics are averages already.
             average.update_parameters(model)
-            for own, other in zip(average.module.buffers(), model.buffers(), strict=True):
-                own.copy_(other)  # BatchNorm's running statistics are averages already
         total += float(loss.detach()) * len(y)
         if not math.isfinite(total):
             break
@@ -363,7 +364,7 @@ def _load(path: Path, trained: Trained, model: nn.Module, optimizer: Any, averag
         content = torch.load(path, map_location=device, weights_only=True)
         for name, part in _parts(model, optimizer, average):
             part.load_state_dict(content[name])
+        vars(trained).update(content["trained"])
     except Exception as error:
-        raise UserError(f"cannot resume from {path}: {str(error).splitlines()[0]}; delete it to start again") from error
-    for name, value in content["trained"].items():
-        setattr(trained, name, value)
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UserError(f"cannot resume from {path}: {reason}; delete it to start again") from error

@@ -121,8 +121,11 @@ def create(name: str, *, share: str | None = None, channels: int | None = None, 
         raise UserError(f"{name} with share='channel' needs to know how many: give channels=")
     try:
         return entry.cls(**(options | ({"channels": channels} if share == "channel" else {})))
-    except TypeError as error:
-        raise UserError(f"activation {name!r}: {str(error).split('() ')[-1]}") from error
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = str(error).split("() ")[-1].splitlines()[0]
+        raise UserError(f"activation {name!r}: {reason}") from error
 
 
 def factory(name: str, *, share: str | None = None, **options: Any) -> Factory:

@@ -28,7 +28,7 @@ class Activation(nn.Module):
     - `learn`: names of the parameters to learn; `()` freezes them all.
     - `values`: initial (or fixed) values by name, e.g. `alpha=0.25`.
 
-    **Raises** `UserError` for a name that is no parameter of this activation.
+    **Raises** `UserError` for a name that is no parameter of this activation, or one to learn that is always fixed.
     """
 
     values: ClassVar[dict[str, float]] = {}
@@ -38,10 +38,11 @@ class Activation(nn.Module):
     def __init__(self, channels: int | None = None, *, learn: Sequence[str] | None = None, **values: float) -> None:
         super().__init__()
         learn = self.learns if learn is None else learn
-        for name in (*values, *learn):
-            if name not in self.values:
-                known = ", ".join(self.values) or "none"
-                raise UserError(f"{type(self).__name__} has no parameter {name!r}; it has: {known}")
+        for what, given, own in (("parameter", values, self.values), ("learned parameter", learn, self.learns)):
+            for name in given:
+                if name not in own:
+                    known = ", ".join(own) or "none"
+                    raise UserError(f"{type(self).__name__} has no {what} {name!r}; it has: {known}")
         shape = () if channels is None else (channels,)
         for name, default in self.values.items():
             value = float(values.get(name, default))

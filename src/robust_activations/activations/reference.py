@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from robust_activations.activations.base import Activation, per_channel
+from robust_activations.errors import UserError
 
 # Native softplus is x + 0 beyond this threshold; at 50 the difference is below float64's resolution.
 EXACT = 50.0
@@ -43,7 +44,10 @@ class CELU(Activation):
 
 
 class SELU(Activation):
-    r"""ELU scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)."""
+    r""":math:`\lambda x` for :math:`x > 0`, :math:`\lambda \alpha (e^x - 1)` below, with λ = 1.0507 and α = 1.6733.
+
+    These keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017).
+    """
 
     formula = staticmethod(F.selu)
 
@@ -89,23 +93,25 @@ class Sigmoid(Activation):
 class Maxout(Activation):
     r""":math:`\max_j (W_j x + b_j)` over `pieces` linear maps of the channels (Goodfellow et al. 2013).
 
-    The maps are 1x1 convolutions, our reading of maxout as a drop-in activation. The first starts as the identity and
+    The maps are 1x1 convolutions, our reading of maxout as a drop-in activation. The last starts as the identity and
     the others at zero, so that it starts as ReLU. It is no elementwise function: it adds `pieces * (c + 1) * c`
     parameters for c channels.
     """
 
     def __init__(self, channels: int, *, pieces: int = 2) -> None:
         super().__init__()
+        if pieces < 1:
+            raise UserError(f"maxout: pieces is {pieces}; it must be 1 or greater")
         weight = torch.zeros(pieces, channels, channels)
-        weight[0] = torch.eye(channels)
+        weight[-1] = torch.eye(channels)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(pieces, channels))
 
     def forward(self, x: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
-        # One map after the other: `torch.maximum` shares the gradient at ties, where ReLU's start has none.
         flat = x.flatten(2) if x.dim() > 2 else x.unsqueeze(2)
         weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
         pieces = torch.einsum("pdc,ncs->pnds", weight, flat) + bias[:, None, :, None]
+        # Not amax, which shares the gradient at ties: the first takes it all, so that the start has ReLU's 0 at 0.
         return pieces.max(dim=0).values.reshape(x.shape)
 
 
@@ -117,6 +123,8 @@ class APL(Activation):
 
     def __init__(self, channels: int | None = None, *, S: int = 5) -> None:
         super().__init__()
+        if S < 1:
+            raise UserError(f"apl: S is {S}; it must be 1 or greater")
         shape = (S,) if channels is None else (S, channels)
         self.a = nn.Parameter(torch.empty(shape).uniform_(-0.2, 0.2))
         self.b = nn.Parameter(torch.empty(shape).normal_(0, 0.5))

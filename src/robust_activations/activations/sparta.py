@@ -23,7 +23,7 @@ class _Spatial(Activation):
 
     def __init__(self, channels: int | None = None, *, kernel_size: int = 3) -> None:
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        if kernel_size < 1 or kernel_size % 2 != 1:
             raise UserError(f"{type(self).__name__}: kernel_size is {kernel_size}; it must be odd: 1, 3, 5, ...")
         self.weight = nn.Parameter(torch.zeros(channels or 1, 1, kernel_size, kernel_size))
         nn.init.constant_(self.weight[:, :, kernel_size // 2, kernel_size // 2], self.centre)
@@ -53,9 +53,11 @@ class SpartaReLU(_Spatial):
 
 
 class FReLU(_Spatial):
-    r"""R3: :math:`\max(x, \mathrm{BN}(g(x)))`, the funnel activation of Ma et al. (2020); g starts near zero.
+    r"""R3: :math:`\max(x, \mathrm{BN}(g(x)))`, the funnel activation of Ma et al. (2020).
 
-    BatchNorm needs the number of channels: with one kernel for all channels there is none, and g starts at 0, as ReLU.
+    g starts small and random, but its BatchNorm brings it to unit scale in training from the first step on, so this
+    one does not start as ReLU. BatchNorm needs the number of channels: with one kernel for all there is none, and
+    g starts at 0, as ReLU.
     """
 
     def __init__(self, channels: int | None = None, *, kernel_size: int = 3) -> None:

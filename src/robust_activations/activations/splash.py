@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -46,7 +47,7 @@ class SPLASH(Activation):
         start: str = "relu",
     ) -> None:
         super().__init__()
-        if S < 1 or S % 2 == 0:
+        if S < 1 or S % 2 != 1:
             raise UserError(f"splash: S is {S}; it must be odd: 1, 3, 5, 7, ...")
         if start not in START:
             raise UserError(f"splash: start is {start!r}; it is one of {', '.join(START)}")
@@ -56,7 +57,7 @@ class SPLASH(Activation):
             if hinges != "even":
                 raise UserError(f"splash: hinges are {hinges!r}; give 'even' or the numbers themselves")
             hinges = torch.linspace(0, 2.5, (S + 1) // 2).tolist()
-        if hinges[0] != 0 or any(b <= a for a, b in itertools.pairwise(hinges)):
+        if not hinges or hinges[0] != 0 or not all(a < b < math.inf for a, b in itertools.pairwise(hinges)):
             raise UserError(f"splash: hinges are {list(hinges)}; they must rise from 0")
         shape = (len(hinges),) if channels is None else (len(hinges), channels)
         self.a_pos = nn.Parameter(torch.zeros(shape))

@@ -21,6 +21,7 @@ from robust_activations.figures import style
 
 Curve = Callable[[Tensor], Tensor]
 
+SYMBOLS = {"alpha": "α", "beta": "β", "sharpness": "s"}
 # The activations that do not look at one number alone, and what they look at.
 NEIGHBOURS = {"maxout": "channels", "sparta": "pixels", "sparta_relu": "pixels", "frelu": "pixels"}
 
@@ -38,11 +39,11 @@ def curve(name: str, **options: Any) -> Curve:
     if NEIGHBOURS.get(name) == "channels":
         return lambda z: module(z[:, None])[:, 0]
     if NEIGHBOURS.get(name) == "pixels":
-        return lambda z: module(z[:, None, None, None].expand(-1, 1, 9, 9))[:, 0, 4, 4]
+        return lambda z: module(z[:, None, None, None].expand(-1, 1, 5, 5))[:, 0, 2, 2]
     return module
 
 
-def grid(reach: float = 10.0, points: int = 4001) -> Float[Tensor, " n"]:
+def grid(reach: float = 10.0, points: int = 2001) -> Float[Tensor, " n"]:
     """Points from `-reach` to `reach`, 0 among them, and ever closer ones on both sides of 0."""
     near = torch.logspace(-12, -1, 221, dtype=torch.float64)
     right = torch.cat([near, torch.linspace(0, reach, points // 2 + 1, dtype=torch.float64)[1:]]).unique()
@@ -54,6 +55,13 @@ def jump(function: Curve, at: Float[Tensor, " n"] | float = 0.0, step: float = 1
     z = torch.as_tensor(at, dtype=torch.float64).reshape(-1)
     with torch.no_grad():
         return (function(z + step) - 2 * function(z) + function(z - step)) / step
+
+
+def bends(function: Curve, reach: float = 4.0) -> list[float]:
+    """Where a piecewise linear function bends between `-reach` and `reach`, to a thousandth."""
+    z = torch.linspace(-reach, reach, round(2000 * reach) + 1, dtype=torch.float64) + 0.0003
+    slope = activations.shape(function, z)[1]
+    return ((z[1:] + z[:-1]) / 2)[slope.diff().abs() > 1e-6].tolist()
 
 
 @dataclass(frozen=True)
@@ -88,19 +96,36 @@ def measure(function: Curve, reach: float = 10.0) -> Shape:
     )
 
 
+def sensitivity(name: str, parameter: str, z: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Derivative of the output by one of the activation's parameters, all of them at their start."""
+    cls = activations.REGISTRY[name].cls
+    values = {key: torch.tensor(value, dtype=z.dtype) for key, value in cls.values.items()}
+    other = [key for key in values if key != parameter]
+
+    def moved(value: Tensor) -> Tensor:
+        return cls.formula(z, *(values[key] if key in other else value for key in values))
+
+    return torch.autograd.functional.jvp(moved, values[parameter], torch.ones((), dtype=z.dtype))[1]
+
+
 def definition(name: str) -> str:
     """The formula as the class states it, in Markdown, with the book's z for the input."""
     text = " ".join((inspect.getdoc(activations.REGISTRY[name].cls) or "").split())
     if block := re.search(r"\.\. math:: (.+?) (?=Only)", text):
         return _maths(block[1])
-    text = re.sub(r" \([A-Z][^()]*\d{4}\)", "", text)  # who and when is in another column
+    text = re.sub(r" \([A-Z][^()]*\d{4}\)", "", text)  # who and when
     sentence = re.split(r"\.(?:\s|$)", text)[0]
-    sentence = re.sub(r"^\S+: (?=:math:)|, (?:also called|the parametric).*", "", sentence)
+    sentence = re.sub(
+        r"^\S+: (?=:math:)|, (?:also|whose) .*|[,:] the .*| (?:over|with the|with learned) .*", "", sentence
+    )
+    sentence = sentence.replace("k x k", "k×k")
     return re.sub(r":math:`([^`]+)`", lambda match: _maths(match[1]), sentence)
 
 
 def _maths(latex: str) -> str:
-    return f"${re.sub(r'(?<![a-zA-Z])x(?![a-zA-Z])', 'z', latex)}$"
+    latex = re.sub(r"_\{s=1\}\^\{[^ ]+\}", "_s", latex)  # over all s
+    latex = re.sub(r"\|([^|]+)\|", r"\\lvert \1\\rvert ", latex)  # a bare bar would end the table's cell
+    return f"${re.sub(r'(?<![a-zA-Z])x(?![a-zA-Z])', 'z', latex).strip()}$"
 
 
 def equals_at_start(name: str) -> str:
@@ -109,22 +134,20 @@ def equals_at_start(name: str) -> str:
     with torch.no_grad():
         start = curve(name)(z)
         fixed = [other for other, entry in activations.REGISTRY.items() if not entry.learned]
-        distance, nearest = min((float((curve(other)(z) - start).abs().max()), other) for other in fixed)
-    if distance > 0.1:
+        distance = {other: float((curve(other)(z) - start).abs().max()) for other in fixed}
+    nearest = min(fixed, key=lambda other: round(distance[other], 6))
+    if distance[nearest] > 0.1:
         return "none of the fixed ones"
-    return style.title(nearest) if distance < 1e-6 else f"{style.title(nearest)}, to within {distance:.1g}"
+    return style.title(nearest) + ("" if distance[nearest] < 1e-6 else f", to within {distance[nearest]:.1g}")
 
 
 def learned(name: str) -> str:
-    """The learned parameters with their values at the start, or how many there are of them."""
-    entry = activations.REGISTRY[name]
-    module = activations.create(name, channels=1)
+    """The learned parameters of one channel with their values at the start, or how many there are of them."""
     parts = []
-    for key, tensor in module.named_parameters():
-        symbol = {"alpha": "$\\alpha$", "beta": "$\\beta$"}.get(key, f"`{key}`")
-        parts.append(f"{symbol} = {_number(tensor.item())}" if tensor.numel() == 1 else f"{symbol}: {tensor.numel()}")
-    note = " for each channel" if entry.shares[:1] == ("channel",) else ""
-    return ", ".join(parts) + note if parts else "none"
+    for key, tensor in activations.create(name, channels=1).named_parameters():
+        start = f" = {tensor.item():.3g}".replace("e-0", "e-") if tensor.numel() == 1 else f": {tensor.numel()}"
+        parts.append(SYMBOLS.get(key, f"`{key}`") + start)
+    return ", ".join(parts) or "none"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -151,7 +174,7 @@ def summary() -> str:
                 equals_at_start(name) if entry.learned else "",
             ]
         )
-    header = ["Activation", "Definition", "Learned, and start", "One set for each", "$\\max\\lvert\\varphi''\\rvert$"]
+    header = ["Activation", "Definition", "Learned, at the start", "Shared by", "$\\max\\lvert\\varphi''\\rvert$"]
     return table([*header, "Slope jump at 0", "Starts as"], rows)
 
 
@@ -178,12 +201,11 @@ CLOSED: dict[str, tuple[str, Callable[..., float]]] = {
 
 def curvatures(cases: Sequence[tuple[str, dict[str, float]]]) -> str:
     """Measured curvature beside its closed form, for activations with given parameters."""
-    symbols = {"alpha": "\\alpha", "beta": "\\beta", "sharpness": "s"}
     rows = []
     for name, values in cases:
         shape = measure(curve(name, learn=(), **values))
         formula, closed = CLOSED[name]
-        given = ", ".join(f"${symbols[key]} = {value:g}$" for key, value in values.items())
+        given = ", ".join(f"{SYMBOLS[key]} = {value:g}" for key, value in values.items())
         off = abs(shape.curvature / closed(**values) - 1)
         rows.append(
             [
@@ -191,10 +213,16 @@ def curvatures(cases: Sequence[tuple[str, dict[str, float]]]) -> str:
                 given,
                 f"{shape.curvature:.6f}",
                 f"${formula}$ = {closed(**values):.6f}",
-                f"{off:.0e}",
+                f"{off:.0e}" if off else "0",
             ]
         )
-    header = ["Activation", "Parameters", "Measured $\\max\\lvert\\varphi''\\rvert$", "Closed form", "Relative difference"]
+    header = [
+        "Activation",
+        "Parameters",
+        "Measured $\\max\\lvert\\varphi''\\rvert$",
+        "Closed form",
+        "Relative difference",
+    ]
     return table(header, rows)
 
 
@@ -205,4 +233,4 @@ def sign_change(alpha: float, beta: float) -> float:
 
 def _number(value: float) -> str:
     """At most three significant digits; rounding errors are zero."""
-    return "0" if abs(value) < 1e-6 and value != 1e-8 else f"{value:.3g}".replace("-", "−")
+    return "0" if abs(value) < 1e-5 else f"{value:.3g}".replace("-", "−")

@@ -61,8 +61,7 @@ def book() -> Iterator[None]:
     with sns.axes_style("whitegrid"), mpl.rc_context():
         mpl.rcParams.update(
             {
-                "figure.dpi": 100,
-                "savefig.dpi": 200,
+                "figure.dpi": 200,
                 "figure.facecolor": "white",
                 "font.size": 10,
                 "axes.titlesize": 10,

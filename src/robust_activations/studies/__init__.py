@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from robust_activations import paths, runs
-from robust_activations.errors import unknown
-from robust_activations.ledger import Ledger
+from robust_activations.errors import UserError, unknown
+from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
 from robust_activations.studies import primer, protocol
 from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
@@ -27,13 +28,20 @@ def get(name: str) -> list[Study]:
 
 
 def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
-    """The records of a scale, for a notebook. At `digits` what is missing is trained now, in `jobs` processes."""
-    (study,) = get(name)
+    """The records of a scale, for a notebook. At `digits` what is missing is trained now, in `jobs` processes.
+
+    Waits for runs that another process is making. **Raises** `UserError` if a run cannot be made.
+    """
     folder = paths.ledger(scale)
-    missing = [run for run in study.runs(scale) if run not in Ledger(folder)]
-    if scale == "digits" and missing:
-        runs.in_parallel(["run", name, "--scale", scale, "--ledger", str(folder), "--quiet"], jobs)
-    return Ledger(folder)
+    wanted = {path_of(folder, study.name, run): run for study in get(name) for run in study.runs(scale)}
+    while True:
+        records = Ledger(folder)
+        missing = [run for path, run in wanted.items() if run not in records and path not in records.broken]
+        if scale != "digits" or not missing:
+            return records
+        words = ["run", name, "--scale", scale, "--ledger", str(folder), "--quiet"]
+        if runs.in_parallel(words, min(jobs, len(missing))):
+            raise UserError(f"not all runs of {name} could be made; `robust-activations run {name}` says why")
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,9 @@ class Judged:
 
 def verdicts(scales: tuple[str, ...] = SCALES) -> Iterator[Judged]:
     """Every claim of every study at every scale, judged by the records there are."""
+    read = cache(Ledger)  # most scales share a folder
     for scale in scales:
-        records = Ledger(paths.ledger(scale))
+        records = read(paths.ledger(scale))
         for study in STUDIES.values():
             for claim in study.claims:
                 yield Judged(study.name, claim, scale, claim.test(records, study.runs(scale)))

@@ -86,7 +86,9 @@ def compare(
         for other in runs:
             if first(one) and second(other) and one.seed == other.seed and one in records and other in records:
                 a, b = records[one], records[other]
-                if not (a.collapsed or b.collapsed) and {attack} <= a.best.outcomes.keys() & b.best.outcomes.keys():
+                attacked = attack in a.best.outcomes and attack in b.best.outcomes
+                same_images = a.provenance.dataset_sha256 == b.provenance.dataset_sha256
+                if attacked and same_images and not (a.collapsed or b.collapsed):
                     pairs.append((a, b))
     if not pairs:
         return Verdict("not tested here")

@@ -1,0 +1,492 @@
+# %% [markdown]
+# # Honest evaluation
+#
+# :::{admonition} What you will know at the end
+# :class: tip
+#
+# - how a network can pass every gradient attack and still be worth nothing, and the checklist that catches it;
+# - how to break it: another loss, another gradient, or no gradient at all;
+# - how sure an accuracy on $n$ images is, how to compare two networks, and why that is not yet to compare two methods.
+#
+# Reading: 15 minutes. Running: three quarters of a minute on two cores, after about a minute of training the first time
+# that one of the primers is opened.
+# :::
+
+# %%
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import chi2_contingency
+from torch import nn
+
+from robust_activations import attacks, checkpoints, data, evaluation, paths, runs, stats, studies, training
+from robust_activations.attacks import PGD
+from robust_activations.evaluation import Outcome, Suite, under_attack
+from robust_activations.figures import primers as figures
+
+records = studies.collect("primer").of(studies.get("primer")[0].runs("digits"))
+recorded = {record.run.objective.name: record for record in records}
+digits = data.load("digits", paths.project() / "data")
+x, y = digits.test_images.float() / 255, digits.test_labels
+threat = recorded["pgd_at"].run.threat
+
+
+def trained(name):
+    record = recorded[name]
+    network = runs.build(record.run, digits)
+    checkpoints.load(paths.project() / "data/checkpoints" / record.id / "best.safetensors", network)
+    return network.eval()
+
+
+network, robust = trained("standard"), trained("pgd_at")
+
+# %% tags=["remove-cell"]
+from myst_nb import glue
+
+
+def say(name, value):
+    """A number for the text: images right, with n and the 95 % interval, or anything that is text already."""
+    glue(name, str(Outcome.of(value, 0.0)) if isinstance(value, torch.Tensor) else str(value), display=False)
+
+
+say("eps", threat.eps)
+say("test-n", len(y))
+
+# %% [markdown]
+# ## Four networks apply
+#
+# Somebody offers you four networks. Two you know: the one from standard training, and the adversarially trained one of
+# {doc}`primer 2 <primer_02_adversarial_training>`. The other two are "defences". We built them for this page in one minute,
+# out of the standard network, without training anything:
+
+
+# %%
+class Saturated(nn.Module):
+    """The logits times a million: the same classes, with much more confidence."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return 1e6 * self.network(x)
+
+
+class Quantised(Saturated):
+    """The pixels are rounded to five levels, 'to remove small perturbations'."""
+
+    def forward(self, x):
+        return self.network(torch.round(4 * x) / 4)
+
+
+models = {
+    "standard": network,
+    "saturated": Saturated(network),
+    "quantised": Quantised(network),
+    "PGD-AT": robust,
+}
+
+# %% [markdown]
+# We attack all four with the workhorse of the field, PGD-20 on the cross-entropy, on the first hundred test images.
+
+# %%
+suite = Suite(("clean", "fgsm", "pgd20", "pgd50"), n=100, square_n=100, square_queries=300)
+evaluated = {name: evaluation.evaluate(model, x, y, threat, suite) for name, model in models.items()}
+
+# %% mystnb={"image": {"alt": "Accuracy under PGD-20 with intervals for four networks. Standard is near the bottom of the scale; saturated and quantised are at the top, above PGD-AT."}, "figure": {"caption": "Four networks under PGD-20 with the cross-entropy loss (ℓ∞, ε = 38.25/255, {glue:text}`few` test images, 95 % Wilson intervals).", "name": "fig-p3-apply"}} tags=["hide-input"]
+figures.intervals({name: found.outcomes["pgd20"] for name, found in evaluated.items()})
+
+# %% tags=["remove-cell"]
+few = suite.n
+say("few", few)
+for name, found in evaluated.items():
+    say(f"{name}-pgd20", found.outcomes["pgd20"])
+    say(f"{name}-caught", len(found.masked))
+    say(f"{name}-checks", len(found.checks))
+frauds_win = min(evaluated[name].outcomes["pgd20"].correct for name in ("saturated", "quantised"))
+say("winners", "Both defences beat" if frauds_win > evaluated["PGD-AT"].outcomes["pgd20"].correct else "The defences rival")
+
+# %% [markdown]
+# Saturated: {glue:text}`saturated-pgd20`. Quantised: {glue:text}`quantised-pgd20`. {glue:text}`winners` adversarial training,
+# at no cost in training and none in clean accuracy. You should be suspicious.
+#
+# ## Look at the gradient
+#
+# PGD goes where the gradient points. So ask first whether it points anywhere:
+
+# %%
+for name, model in models.items():
+    with attacks.attacking(model):
+        gradient = attacks.input_gradient(model, x[:few], y[:few])
+    without = (gradient.flatten(1).abs().amax(1) == 0).sum()
+    print(f"{name:10} {int(without):3} of {few} images have a gradient of exactly zero")
+
+# %% [markdown]
+# The *quantised* network is a staircase: flat everywhere, with a jump now and then, so its derivative is zero wherever it
+# exists. The *saturated* one is subtler. The derivative of the cross-entropy with respect to the logits is
+# $p_\theta(x) - e_y$, with $e_y$ the one-hot label, and with logits in the millions the softmax in float32 is exactly 1 for the
+# predicted class. While the network is right, the difference is exactly zero, and the sign of zero is zero: PGD
+# stands still and reports robustness.
+#
+# This is **gradient masking**: the attack fails, though the adversarial examples are all still there.
+# {cite:t}`athalye2018` found it, in several forms, in most of the defences of a whole conference.
+#
+# ## A checklist
+#
+# Masking leaves traces. {cite:t}`carlini2019` collected what an honest evaluation looks for, and the library runs these
+# checks with every record. Each is a number that should be close to zero.
+
+# %% tags=["hide-input", "no-figure"]
+pd.set_option("display.max_colwidth", None)
+figures.checklists(evaluated)
+
+# %% [markdown]
+# The saturated network is caught by {glue:text}`saturated-caught` of {glue:text}`saturated-checks` checks, the quantised one by
+# {glue:text}`quantised-caught`, the standard network by {glue:text}`standard-caught` and PGD-AT by {glue:text}`PGD-AT-caught`.
+# Why do they work?
+#
+# - **No slope at all.** A gradient attack without a gradient is no attack.
+# - **One step beats many.** The one step is a special case of the many. If it wins, the many go astray.
+# - **The attacker may change everything.** With $\varepsilon = 1$ any image can become any other, and accuracy must fall to zero.
+#   If it does not, the *attack* is broken, whatever the network is.
+# - **More steps help the defender.** More budget cannot hurt a working attack by more than chance.
+# - **A black box beats a white box.** Square {cite:p}`andriushchenko2020` sees outputs only. Whoever sees more and finds less is
+#   looking the wrong way.
+#
+# A check that passes proves nothing, of course. One that fails proves that the accuracy beside it is not to be believed.
+# In this book a record with a failed check says so wherever it appears.
+#
+# ## Break them
+#
+# It is not enough to be suspicious; the honest number has to be found. To each mask belongs a tool.
+#
+# **Another loss.** The saturated network hides behind its softmax. The *margin* $\max_{j \ne y} z_j - z_y$ looks at the
+# logits directly, and its sign does not care whether they are multiplied by a million: `PGD(steps=20, loss="margin")`.
+#
+# **Another gradient.** The rounding of the quantised network has no useful derivative, but it is close to the identity. So round
+# on the way forward, and pretend on the way back that nothing has happened. {cite:t}`athalye2018` call this *backward pass
+# differentiable approximation*, BPDA:
+
+
+# %%
+class StraightThrough(Quantised):
+    """Gives what `Quantised` gives; its gradient is that of the network behind it."""
+
+    def forward(self, x):
+        rounded = torch.round(4 * x) / 4
+        return self.network(x + (rounded - x).detach())
+
+
+through = StraightThrough(network)
+right = under_attack(through, x[:few], y[:few], threat, PGD(steps=20))
+print("quantised, under BPDA:", Outcome.of(right, 0.0))
+
+# %% [markdown]
+# **No gradient.** Square proposes random squares, and keeps what makes things worse.
+#
+# **All of it, automatically.** AutoAttack {cite:p}`croce2020` runs four attacks without anything to tune, each on the images
+# that are left: APGD on the cross-entropy, APGD *towards each other class* on a loss that ignores the scale of the
+# logits, FAB, and Square. Below is the second of the four.
+
+# %% tags=["remove-cell"]
+xs, ys = x[:few], y[:few]
+
+
+def share(right):
+    return float(right.float().mean())
+
+
+def part_of_autoattack(model, name):
+    return attacks.autoattack(model, xs, ys, threat, attacks=(name,), queries=500)[0]
+
+
+found = {}
+for name, model in models.items():
+    found[name] = {
+        "PGD-20\nCE": evaluated[name].outcomes["pgd20"].accuracy,
+        "PGD-20\nmargin": share(under_attack(model, xs, ys, threat, PGD(steps=20, loss="margin"))),
+        "PGD-20\nBPDA": share(under_attack(through, xs, ys, threat, PGD(steps=20))) if name == "quantised" else np.nan,
+        "APGD-T": share(part_of_autoattack(model, "apgd-t")),
+        "Square\n500": share(part_of_autoattack(model, "square")),
+    }
+for name, row in found.items():
+    say(f"{name}-worst", f"{np.nanmin(list(row.values())):.0%}")
+
+# %% mystnb={"image": {"alt": "A table of four networks by five attacks, coloured by accuracy. The saturated and quantised networks have high values under PGD with cross-entropy and at least one very low value elsewhere. PGD-AT has similar, high values in all columns."}, "figure": {"caption": "Accuracy of four networks under five attacks (ℓ∞, ε = 38.25/255, {glue:text}`few` test images). The box marks the strongest attack of each row: this is the number to report. Square has 500 queries an image; BPDA is for the quantised network only.", "name": "fig-p3-matrix"}} tags=["hide-input"]
+figures.matrix(found)
+
+# %% [markdown]
+# What counts in a row is its *minimum*: {glue:text}`standard-worst` for the standard network, {glue:text}`saturated-worst` and
+# {glue:text}`quantised-worst` for the two defences made of it, {glue:text}`PGD-AT-worst` for PGD-AT. The masks are off. None of
+# the attacks is the best one everywhere, which is why a single attack is never enough.
+#
+# ## Press on the honest one
+#
+# PGD-AT has passed every check. Does it also withstand more effort? First more of the same:
+
+# %% tags=["remove-cell"]
+steps = (1, 2, 5, 10, 20, 50, 100)
+by_steps = [under_attack(robust, x, y, threat, PGD(steps=s)) for s in steps]
+alone = [under_attack(robust, x, y, threat, PGD(steps=20), seed=seed) for seed in range(8)]
+by_restarts = [torch.stack(alone[: count + 1]).all(0) for count in range(len(alone))]
+best = recorded["pgd_at"].best
+dear = best.outcomes["autoattack"]
+same = {
+    name: Outcome.of(torch.from_numpy(best.outcomes[key].right[: dear.n]), 0.0)
+    for name, key in (("clean", "clean"), ("FGSM", "fgsm"), ("PGD-20", "pgd20"), ("PGD-50, five starts", "pgd50"))
+} | {"AutoAttack": dear}
+say("pgd50-all", best.outcomes["pgd50"])
+say("pgd50-same", same["PGD-50, five starts"])
+say("aa", dear)
+say("aa-n", dear.n)
+say("aa-left", ", ".join(f"{count} after {name}" for name, count in dear.left.items()))
+say("flags", "no warning" if not best.flags else f"{len(best.flags)} warnings")
+say("one-start", by_restarts[0])
+say("all-starts", by_restarts[-1])
+
+# %% mystnb={"image": {"alt": "Two panels for the PGD-AT network. Accuracy falls over the first ten steps and is flat afterwards; with more starts it falls by a point or two and levels out."}, "figure": {"caption": "The PGD-AT network under PGD of growing budget (ℓ∞, ε = 38.25/255, step ε/4, {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Above: one start, more steps. Below: 20 steps, more starts, an image counts as right if it withstands all.", "name": "fig-p3-budget"}} tags=["hide-input"]
+figures.accuracy(
+    figures.Panel(steps, {"PGD, one start": by_steps}, "steps", log=True),
+    figures.Panel(range(1, len(alone) + 1), {"PGD-20, best of several starts": by_restarts}, "starts"),
+    height=2.6,
+)
+
+# %% [markdown]
+# Then other attacks. AutoAttack is dear, so the record holds it for {glue:text}`aa-n` images:
+# {glue:text}`aa-left`, and {glue:text}`flags` of its own.
+#
+# Now beware. On all test images PGD-50 leaves {glue:text}`pgd50-all`; AutoAttack leaves {glue:text}`aa`. Which of the two is
+# stronger? These numbers cannot tell, because the images are not the same. On the same ones they can:
+
+# %% mystnb={"image": {"alt": "Five accuracies with intervals on the same images: clean at the top, then FGSM, PGD-20, PGD-50 and AutoAttack, the last ones close together."}, "figure": {"caption": "The PGD-AT network under five attacks on the *same* {glue:text}`aa-n` test images (ℓ∞, ε = 38.25/255, 95 % Wilson intervals).", "name": "fig-p3-ladder"}} tags=["hide-input"]
+figures.intervals(same)
+
+# %% [markdown]
+# PGD-50 leaves {glue:text}`pgd50-same` there, AutoAttack {glue:text}`aa`. When attacks of different kinds agree
+# this closely, and more budget changes nothing, we have done what can be done from above.
+#
+# ## How sure is a number?
+#
+# Of $n$ test images $k$ were right. Other images would have given another $k$. Wilson's interval {cite:p}`wilson1927` contains the
+# accuracies that are compatible with what was seen; unlike the textbook's $\pm 1.96 \sqrt{p (1 - p) / n}$ it behaves well near 0
+# and 1. Its width is what a test set can tell apart:
+
+# %% mystnb={"image": {"alt": "Three falling lines on logarithmic axes: half the width of the interval against the number of images, for accuracies of 50, 85 and 98 percent. Dotted lines mark four sizes."}, "figure": {"caption": "Half the width of the 95 % Wilson interval against the number of test images. Dotted: AutoAttack on this page, our digits, a common subset, and the test set of CIFAR-10.", "name": "fig-p3-widths"}} tags=["hide-input"]
+figures.widths((0.5, 0.85, 0.98), (dear.n, len(y), 1000, 10_000))
+
+# %% tags=["remove-cell"]
+for n in (dear.n, len(y), 10_000):
+    low, high = stats.wilson(round(0.85 * n), n)
+    say(f"half-{n}", f"{50 * (high - low):.1f}")
+say("half-aa", f"{50 * (dear.interval[1] - dear.interval[0]):.1f}")
+say("half-digits", f"{50 * (best.outcomes['pgd50'].interval[1] - best.outcomes['pgd50'].interval[0]):.1f}")
+low, high = stats.wilson(8500, 10_000)
+say("half-cifar", f"{50 * (high - low):.1f}")
+
+# %% [markdown]
+# Our PGD-50 result is good to {glue:text}`half-digits` points either way, the AutoAttack result to {glue:text}`half-aa`. With the
+# ten thousand test images of CIFAR-10 an accuracy of 85 % would be good to {glue:text}`half-cifar`. Differences between
+# activations are often smaller than that. Is everything lost?
+#
+# ## Comparing two networks
+#
+# No, because we can do better than compare two intervals. Both networks saw the *same* images, and most images are easy for
+# both or hard for both. Only those on which they *differ* say which one is better:
+
+# %% tags=["remove-cell"]
+pair = ("pgd_at", "fgsm_rs")
+first, second = (recorded[name].best.outcomes["pgd50"].right for name in pair)
+test = stats.mcnemar(first, second)
+names = tuple(figures.OBJECTIVES[name] for name in pair)
+say("first-name", names[0])
+say("second-name", names[1])
+say("only-first", test.only_first)
+say("only-second", test.only_second)
+say("differ", test.only_first + test.only_second)
+say("paired-p", f"{test.p:.2g}")
+
+# %% mystnb={"image": {"alt": "A grid with a small square for each test image. Most squares are pale: both networks are right. A number of dark ones: neither is. A few are blue or orange, where only one of the two is right."}, "figure": {"caption": "PGD-AT and FGSM-RS under PGD-50 (five starts, ℓ∞, ε = 38.25/255), image by image, on {glue:text}`test-n` test images.", "name": "fig-p3-images"}} tags=["hide-input"]
+figures.image_by_image(names, first, second, test)
+
+# %% [markdown]
+# {glue:text}`only-first` images are right only with {glue:text}`first-name`, {glue:text}`only-second` only with
+# {glue:text}`second-name`. If the two were equally good, these {glue:text}`differ` would be split like tosses of a coin. **McNemar's
+# test** {cite:p}`mcnemar1947` is just that: how likely is a split at least as uneven? $p =$ {glue:text}`paired-p`. It is
+# possible because a record keeps *which* images were right, and not only how many. For all pairs of the four:
+
+# %%
+rows = []
+for one, other in combinations(("pgd_at", "trades", "n_fgsm", "fgsm_rs"), 2):
+    a, b = (recorded[name].best.outcomes["pgd50"].right for name in (one, other))
+    paired = stats.mcnemar(a, b)
+    unpaired = chi2_contingency([[a.sum(), (~a).sum()], [b.sum(), (~b).sum()]], correction=False)
+    title = f"{figures.OBJECTIVES[one]} – {figures.OBJECTIVES[other]}"
+    rows.append((title, 100 * paired.difference, unpaired.pvalue, paired.p))
+pairs = pd.DataFrame(rows, columns=["Pair", "Points", "p, unpaired", "p, McNemar"]).set_index("Pair")
+pairs.round({"Points": 1, "p, unpaired": 4, "p, McNemar": 4})
+
+# %% tags=["remove-cell"]
+say("smaller", f"{int((pairs['p, McNemar'] < pairs['p, unpaired']).sum())} of {len(pairs)}")
+say("pairs", len(pairs))
+
+# %% [markdown]
+# In {glue:text}`smaller` pairs the paired $p$ is the smaller one: the same data, asked a better question. And since we have
+# just asked {glue:text}`pairs` questions at once, the smallest of these $p$ should be taken with salt (`stats.holm` adds it).
+#
+# ## Why seeds
+#
+# McNemar's test compares two *networks*. A paper about an activation compares two *methods*, and a method that is run again
+# with another seed gives another network. Five times the same recipe, N-FGSM shortened to six epochs; only the seed changes:
+
+
+# %%
+def with_seed(seed):
+    run = replace(recorded["n_fgsm"].run, seed=seed)
+    network = runs.build(run, digits)
+    images = runs.images_of(run, digits, torch.device("cpu"))
+    training.train(network, images, run.objective, threat, replace(run.schedule, epochs=6), seed=seed)
+    return under_attack(network, x, y, threat, PGD(steps=20))
+
+
+seeds = {f"seed {seed}": with_seed(seed) for seed in range(5)}
+
+# %% mystnb={"image": {"alt": "Five accuracies with intervals, one a seed. They differ by a few points; the intervals overlap."}, "figure": {"caption": "One method, five seeds: PGD-20 on {glue:text}`test-n` test images (ℓ∞, ε = 38.25/255, 95 % Wilson intervals).", "name": "fig-p3-seeds"}} tags=["hide-input"]
+figures.intervals({name: Outcome.of(right, 0.0) for name, right in seeds.items()})
+
+# %% tags=["remove-cell"]
+shares = [share(right) for right in seeds.values()]
+p_values = [stats.mcnemar(a.numpy(), b.numpy()).p for a, b in combinations(seeds.values(), 2)]
+say("spread", f"{100 * (max(shares) - min(shares)):.1f}")
+say("chance", sum(p < 0.05 for p in p_values))
+say("seed-pairs", len(p_values))
+mean, low, high = stats.over_seeds(shares)
+say("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
+
+# %% [markdown]
+# The best and the worst seed differ by {glue:text}`spread` points. Of the {glue:text}`seed-pairs` pairs of seeds, McNemar's test
+# calls {glue:text}`chance` different at $p < 0.05$. There may well be a difference, between these two *networks*; the method is
+# the same by construction. So two methods are compared over several seeds, too: here the mean over seeds is
+# {glue:text}`over-seeds`, with Student's interval. **In this book a claim counts as supported or contradicted only if both
+# agree**: the paired test on images, and, where there are several seeds, the interval over seeds.
+#
+# ## Summary
+#
+# - Gradient masking makes attacks fail, not adversarial examples disappear. Two lines of code suffice for it.
+# - A **checklist** catches it: zero gradients, one step better than many, an unbounded attack that fails, more steps that do
+#   not help, a black box that finds more.
+# - Break a mask with another **loss**, another **gradient** (BPDA), or **none** (Square, transfer); report the *minimum* over all.
+# - $n$ and the interval belong to every accuracy; attacks and networks are compared on the **same images**.
+# - Networks are compared by paired tests, **methods over seeds** besides.
+#
+# ## Questionnaire
+#
+# 1. Why does multiplying the logits by a million stop PGD with the cross-entropy, and not PGD with the margin?
+# 2. Why must accuracy be zero at $\varepsilon = 1$ under $\ell_\infty$, whatever the network?
+# 3. FGSM breaks more images than PGD-50. What do you conclude?
+# 4. What does BPDA replace, and what does it leave as it is?
+# 5. AutoAttack leaves 85 of 100, PGD-50 leaves 82.5 % of 497. Why can you not say which attack is stronger?
+# 6. Which images count in McNemar's test, and why are the others left out?
+# 7. A table compares two activations with one seed each, $p = 0.01$. What has been shown, and what not?
+#
+# ## Exercises
+#
+# ```{exercise-start} Attack without touching it
+# :label: ex-p3-transfer
+# ```
+# Adversarial images often *transfer*. Make them on the standard network with PGD-20, then show them to the saturated, the
+# quantised and the PGD-AT network. Which of them would this very cheap test have exposed?
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-p3-transfer
+# :class: dropdown
+# ```
+
+# %%
+with attacks.attacking(network):
+    moved = attacks.pgd(network, x, y, threat, PGD(steps=20))
+for name, model in models.items():
+    print(f"{name:10} {Outcome.of(evaluation.predictions(model, moved) == y, 0.0)}")
+
+# %% [markdown]
+# A defence that falls to images made for *another* network, and claims to withstand images made for itself, is masking.
+# ```{solution-end}
+# ```
+
+# %% [markdown]
+# ```{exercise-start} How many images?
+# :label: ex-p3-n
+# ```
+# Two networks are right on 82 % and 80 % of the images under attack. Roughly how many test images do you need for their Wilson
+# intervals not to overlap? And with McNemar's test at $p < 0.05$, if 4 % of the images are right only with the first
+# network and 2 % only with the second?
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-p3-n
+# :class: dropdown
+# ```
+
+
+# %%
+def apart(n):
+    return stats.wilson(round(0.82 * n), n)[0] > stats.wilson(round(0.80 * n), n)[1]
+
+
+def paired_apart(n):
+    first = np.arange(n) < round(0.04 * n)
+    second = np.arange(n) >= n - round(0.02 * n)
+    return stats.mcnemar(first, second).p < 0.05
+
+
+sizes = range(100, 20_000, 100)
+print("intervals apart from n =", next(n for n in sizes if apart(n)))
+print("McNemar's p < 0.05 from n =", next(n for n in sizes if paired_apart(n)))
+
+# %% [markdown]
+# (Intervals that overlap do not prove that there is no difference; asking them to be apart is the stricter question.)
+# ```{solution-end}
+# ```
+
+# %% [markdown]
+# ```{exercise-start} Your own mask
+# :label: ex-p3-mask
+# ```
+# Write a third defence that passes PGD-20 with the cross-entropy *and* with the margin loss, without robustness. Which checks
+# catch it?
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-p3-mask
+# :class: dropdown
+# ```
+# Rounding the *logits* has no gradient either, and no loss can see through it.
+
+
+# %%
+class Rounded(Saturated):
+    def forward(self, x):
+        return torch.round(self.network(x))
+
+
+mask = Rounded(network)
+for loss in ("ce", "margin"):
+    print(f"{loss:7}", Outcome.of(under_attack(mask, xs, ys, threat, PGD(steps=20, loss=loss)), 0.0))
+print("caught by:", *evaluation.evaluate(mask, x, y, threat, replace(suite, attacks=("clean",))).masked)
+
+# %% [markdown]
+# And it falls to the transfer attack of the first exercise.
+# ```{solution-end}
+# ```
+#
+# ## What to try next
+#
+# - `robust-activations evaluate CHECKPOINT --attack autoattack` runs the authors' AutoAttack on any checkpoint of this library.
+# - {doc}`The shapes of all activations <paf_01_shapes>`, and then {doc}`all of them under one protocol <protocol_01_ranking>`,
+#   measured with the tools of this page.

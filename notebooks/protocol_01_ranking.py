@@ -1,0 +1,584 @@
+# %% [markdown]
+# # Every activation under one protocol
+#
+# Four papers each put other activations beside ReLU, each with its own network, recipe and attack. So their numbers cannot be
+# compared with each other. Here every activation of the book gets the same network, the same recipe and the same attacks,
+# and we look not only at who comes first but at whether coming first means anything.
+#
+# **At the end you will know**
+#
+# - how the activations rank on a small problem, with an interval on every number;
+# - which of them differ from ReLU beyond chance, image by image and seed by seed;
+# - what they learned while they were trained, and what they cost;
+# - how to tell a ranking from a lottery, and what images of 8×8 pixels cannot tell.
+#
+# *Reading time: 15 minutes. Run time: several minutes on two cores; every network on this page is trained by it.*
+
+# %%
+from pprint import pprint
+
+from robust_activations import studies
+from robust_activations.figures import claims, robustness, standings
+from robust_activations.studies import protocol
+
+records = studies.collect("protocol")  # trains what is missing
+digits = standings.standings("digits", records)
+scales = [digits, *standings.recorded()]  # and what is kept of larger scales
+
+# %% tags=["remove-cell"]
+import numpy as np
+from IPython.display import Markdown
+from myst_nb import glue
+from scipy import stats
+
+from robust_activations import data
+from robust_activations.figures import style
+
+
+def note(name, text):
+    glue(name, str(text), display=False)
+
+
+run = protocol.recipe("digits")("relu")
+relu, ranked = digits.of("relu")[0], digits.ranked
+n = relu.best.outcomes["pgd50"].n
+every = records.of(protocol.STUDY.runs("digits"))
+note("runs", len(every))
+note("activations", len({record.run.activation for record in every}))
+note("minutes", f"{sum(record.provenance.seconds for record in every) / 120:.0f}")
+note("parameters", f"{relu.parameters:,}")
+note("eps", f"{run.threat.eps}")
+note("radius", f"{run.threat.radius:g}")
+note("steps", run.objective.attack.steps)
+note("epochs", run.schedule.epochs)
+note("batch", run.schedule.batch_size)
+note("lr", f"{run.schedule.lr:g}")
+note("decay", f"{run.schedule.weight_decay:g}")
+note("held", run.held_out)
+note("trained_on", f"{len(data.load('digits').train_images) - run.held_out:,}")
+note("seed_count", len(protocol.SEEDS))
+note("core_count", len(protocol.CORE))
+note("n", n)
+note("shape", run.schedule.shape)
+options = {name: set(values) for name, values in protocol.OPTIONS.items()}
+note("special", standings.words(options) if options else "none")
+
+# %% [markdown]
+# ## The protocol
+#
+# A *run* is one frozen object that says everything that decides its result. This is ReLU's; the other activations' runs differ
+# in the name, and those of other seeds in the seed. The exceptions, activations that are trained with options of their own as
+# their authors do: {glue:text}`special`.
+
+# %%
+pprint(protocol.recipe("digits")("relu"), width=76)
+
+# %% [markdown]
+# In words:
+#
+# network
+# : three convolutions with BatchNorm before each activation, {glue:text}`parameters` parameters with ReLU.
+#
+# data
+# : 8×8 images of digits: {glue:text}`trained_on` to train on, {glue:text}`held` held out to choose the epoch, and
+#   {glue:text}`n` test images that are looked at once, at the end.
+#
+# training
+# : PGD adversarial training {cite}`madry2018` with {glue:text}`steps` steps in $\ell_\infty$ with ε = {glue:text}`eps` =
+#   {glue:text}`radius`. {glue:text}`epochs` epochs of SGD with Nesterov momentum, batches of {glue:text}`batch`, learning
+#   rate {glue:text}`lr` ({glue:text}`shape`), weight decay {glue:text}`decay` on weights but not on the activations' parameters.
+#
+# attacks
+# : FGSM, PGD-20, and PGD-50 with five restarts at the same ε, on the epoch that did best under PGD-10 on the held-out images.
+#
+# That is {glue:text}`runs` runs for {glue:text}`activations` activations: one seed each, {glue:text}`seed_count` seeds for the core of
+# {glue:text}`core_count` that the papers are about, and ReLU and SPLASH trained without attacks, because that is what SPLASH's paper claims something about.
+# Two processes needed about {glue:text}`minutes` minutes for them on the machine that made this page.
+
+# %% tags=["remove-cell"]
+larger = [one.scale for one in scales[1:]]
+if larger:
+    kept = f"Beside the digits stand the records of scale {' and '.join(larger)}, in the same order of rows."
+else:
+    kept = (
+        "Records of this study at the larger scales (`cpu`: CIFAR-10 in minutes a run; `gpu`: CIFAR-10 with ResNet-18) "
+        "would stand beside these; none are in the repository's ledger yet."
+    )
+if digits.collapsed:
+    fallen = "; ".join(
+        f"{style.title(record.run.activation)}, seed {record.run.seed} ({record.collapsed})"
+        for record in digits.collapsed
+    )
+    fallen = f"**Collapsed, and therefore not ranked:** {fallen}. What follows leaves these runs out."
+else:
+    fallen = "**No run collapsed**, so none had to be left out."
+weak = [record.run.activation for record in ranked if record.best.outcomes["clean"].accuracy < 0.9]
+if weak:
+    fallen += f" Under 90 % on clean images, a sign of training that went wrong: {standings.words(weak)}."
+first, final = ranked[0].run.activation, ranked[-1].run.activation
+width = relu.best.outcomes["pgd50"].interval
+inside = sum(width[0] <= record.best.outcomes["pgd50"].accuracy <= width[1] for record in ranked) - 1
+note("first", style.title(first))
+note("first_accuracy", ranked[0].best.outcomes["pgd50"])
+note("final", style.title(final))
+note("final_accuracy", ranked[-1].best.outcomes["pgd50"])
+note("relu_accuracy", relu.best.outcomes["pgd50"])
+note("relu_place", [record.run.activation for record in ranked].index("relu") + 1)
+note("inside", inside)
+note("others", len(ranked) - 1)
+note("half_width", f"{50 * (width[1] - width[0]):.1f}")
+
+# %% [markdown]
+# ## The ranking
+#
+# In this one comparison {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
+# {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`. Clean accuracies
+# crowd near the right edge: on images this easy, they say little.
+
+# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by accuracy under PGD-50, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, five restarts), with 95 % Wilson intervals; first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255; data, ε and n of each panel are in its title. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
+robustness.ranking(*scales)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(f"{fallen}\n\n{kept}")
+
+# %% [markdown]
+# Read the intervals before the order. With {glue:text}`n` images, an accuracy near ReLU's is known to about
+# ±{glue:text}`half_width` points. Of the {glue:text}`others` other activations, {glue:text}`inside` have their dot inside
+# ReLU's interval.
+
+# %% tags=["remove-cell"]
+rows = standings.against_relu(digits)
+raw = [row for row in rows if row.paired.p < 0.05]
+firm = [row for row in rows if row.differs]
+better = [row.record.run.activation for row in firm if row.paired.difference > 0]
+worse = [row.record.run.activation for row in firm if row.paired.difference < 0]
+discordant = int(np.median([row.paired.only_first + row.paired.only_second for row in rows]))
+note("comparisons", len(rows))
+note("raw", len(raw))
+note("expected", f"{0.05 * len(rows):.1f}")
+note("firm", len(firm))
+note("discordant", discordant)
+note("surplus", standings.detectable(discordant))
+note("surplus_points", f"{100 * standings.detectable(discordant) / n:.1f}")
+note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows)) / n:.1f}")
+found = f"After Holm's correction {len(firm)} of {len(rows)} activations differ from ReLU under PGD-50."
+found += f" **More robust:** {standings.words(better)}. **Less robust:** {standings.words(worse)}."
+if twins := standings.twins(digits):
+    found += " Exactly the same on every image: " + "; ".join(map(standings.words, twins)) + "."
+    if ("elu", "celu") in twins or ("celu", "elu") in twins:
+        found += " (CELU with α = 1 *is* ELU, so anything else would have been a bug.)"
+
+# %% [markdown]
+# ## Which differ from ReLU?
+#
+# Overlapping intervals are a crude test: both networks saw *the same* images, and most images are equally easy for both. What
+# tells them apart are the images that one gets right under attack and the other does not. McNemar's test
+# {cite}`mcnemar1947` asks whether those split more unevenly than a fair coin would.
+#
+# And {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 some {glue:text}`expected` of them would come out
+# "significant" if no activation differed from ReLU at all. Holm's correction multiplies the smallest p-value by the number of
+# comparisons, the next by one less, and so on, so that the chance of even one false alarm stays under 5 %. Without the
+# correction {glue:text}`raw` of them are below 0.05, with it {glue:text}`firm`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(found)
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(standings.difference_table(digits))
+
+# %% [markdown]
+# *Accuracies with 95 % Wilson intervals, digits, n = {glue:text}`n`, ℓ∞ with ε = {glue:text}`eps`, first seed, best epoch. The difference,
+# and the images that only one of the two gets right, are under PGD-50; p from McNemar's exact test; bold: below 0.05 after
+# Holm's correction.*
+#
+# How large must a difference be for this test to see it? In the middle case the two networks disagree on
+# {glue:text}`discordant` images. Then one must win {glue:text}`surplus` more of them than the other, which is
+# {glue:text}`surplus_points` points, for a single comparison, and {glue:text}`surplus_holm` points to be the one that
+# stands out among all. Smaller differences may be real. Here they are invisible.
+
+# %% tags=["remove-cell"]
+core = [name for name in digits.core if name != "relu"]
+over = {name: standings.over(digits, name) for name in core}
+clear = [name for name, (_, (_, low, high)) in over.items() if low > 0 or high < 0]
+mixed = [name for name, (values, _) in over.items() if min(values) < 0 < max(values)]
+spread = [record.best.outcomes["pgd50"].accuracy for record in digits.of("relu").values()]
+note("seeds", len(digits.seeds))
+note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
+note("factor", f"{stats.t.ppf(0.975, len(digits.seeds) - 1):.1f}" if len(digits.seeds) > 1 else "infinitely many")
+note("in_core", standings.words(core))
+lost = [name for name in protocol.CORE if name not in digits.core]
+over_text = f"The interval excludes 0 for: {standings.words(clear)}. The sign changes from seed to seed for: {standings.words(mixed)}."
+if lost:
+    over_text += f" Not shown, because a seed collapsed: {standings.words(lost)}."
+
+# %% [markdown]
+# ## Over seeds
+#
+# The test above takes two trained networks as given. Train them again from another seed and both change: ReLU's own accuracy
+# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`seeds` seeds. A claim about an *activation* must survive
+# that. So the core has three seeds, and we compare within each.
+
+# %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Digits: n = 497 images a seed, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
+robustness.differences(*scales)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(over_text)
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(standings.seed_table(digits))
+
+# %% [markdown]
+# *Points above ReLU under PGD-50, digits, n = {glue:text}`n` a seed, ℓ∞ with ε = {glue:text}`eps`.*
+#
+# With three seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds would
+# need 2.0. That is the price of three numbers, and it is why this page does not call a consistent sign a result.
+
+# %% tags=["remove-cell"]
+redrawn = standings.redrawn(digits)
+names = [record.run.activation for record in ranked]
+wins = (redrawn[:, 0] == 1).mean()
+low, high = np.quantile(redrawn[:, names.index("relu")], (0.025, 0.975))
+same, pairs = standings.kept(digits)
+note("wins", f"{wins:.0%}")
+note("relu_low", f"{low:.0f}")
+note("relu_high", f"{high:.0f}")
+note("same", same)
+note("pairs", pairs)
+note("chance", f"{pairs * 2 / 2 ** len(digits.seeds):.0f}")
+
+# %% [markdown]
+# ## How firm is the order?
+#
+# Suppose that other test images had been drawn. We can imitate that by drawing {glue:text}`n` images with replacement from
+# those we have, many times, and ranking anew. {glue:text}`first`, first above, stays first (alone or with others) in
+# {glue:text}`wins` of the draws. ReLU's place ranges from {glue:text}`relu_low` to {glue:text}`relu_high`.
+
+# %% mystnb={"image": {"alt": "One row an activation, in the order of the ranking, with a horizontal bar for the range of ranks it takes when the test images are redrawn. Bars in the middle of the table span a large part of all ranks.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 in 2,000 redraws of the test images: median and central 95 %, first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255. Two activations whose bars overlap widely have no settled order.", "name": "fig-protocol-redraws"}} tags=["hide-input"]
+robustness.redraws(digits)
+
+# %% [markdown]
+# Other seeds shake the order too. Of the {glue:text}`pairs` pairs in the core, {glue:text}`same` stand in the same order in
+# all seeds. If the order were pure chance, about {glue:text}`chance` would.
+
+# %% mystnb={"image": {"alt": "A line for each activation of the core from seed to seed, at the height of its rank, the best on top; names stand at both ends.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 among the core in each seed; where lines cross, the order depends on the seed. Digits: n = 497, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-places"}} tags=["hide-input"]
+robustness.places(digits)
+
+# %% tags=["remove-cell"]
+clean = [record.best.outcomes["clean"].accuracy for record in ranked]
+robust = [record.best.outcomes["pgd50"].accuracy for record in ranked]
+rank_correlation = stats.spearmanr(clean, robust).statistic
+if rank_correlation > 0.2:
+    relation = "Activations that do better on clean images tend to do better under attack here"
+elif rank_correlation < -0.2:
+    relation = "Activations that do better on clean images tend to do worse under attack here"
+else:
+    relation = "Clean accuracy says little about accuracy under attack here"
+note("relation", relation)
+note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
+
+# %% [markdown]
+# ## Clean against robust
+#
+# Robustness often costs clean accuracy {cite}`zhang2019`, so an activation that wins on one axis should be looked up on the other.
+# {glue:text}`relation` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
+# by more than its own interval.
+
+# %% mystnb={"image": {"alt": "A scatter plot, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in or near the box; a few lie far below it.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
+robustness.tradeoff(*scales)
+
+# %% tags=["remove-cell"]
+parametric = standings.parametric(digits)
+starts = {name: standings.start(record) for name, record in parametric.items()}
+
+
+def value(name, parameter="alpha", at=-1):
+    row = parametric[name].history[at]["activations"]
+    return next(values[0] for key, values in row.items() if key.endswith(parameter))
+
+
+words = []
+if "psilu" in parametric:
+    alpha = abs(value("psilu"))
+    way = "up, towards ReLU" if alpha > 1.05 else "down, away from ReLU" if alpha < 0.95 else "hardly at all"
+    words.append(f"PSiLU starts as SiLU at α = 1 and its α moved {way}: it ended at {alpha:.2f}.")
+if "pssilu" in parametric:
+    beta, held = abs(value("pssilu", "beta")), "pssilu" in protocol.OPTIONS
+    words.append(
+        f"PSSiLU's α ended at {abs(value('pssilu')):.2f} and its |β| {f'at {beta:.2f}' if beta >= 0.005 else 'below 0.005'}."
+    )
+    if held and beta < 0.05:
+        words.append("The penalty on β that its authors use keeps it there, and what is left is nearly PSiLU.")
+if "prelu" in parametric:
+    slope = value("prelu")
+    side = "negative: outputs for negative inputs became positive" if slope < 0 else "positive, as in leaky ReLU"
+    words.append(f"PReLU's slope for negative inputs ended at {slope:.2f}, that is {side}.".replace("-", "−"))
+if "smooth_relu" in parametric:
+    before = min(values[0] for values in starts["smooth_relu"].values())
+    after = [values[0] for values in parametric["smooth_relu"].history[-1]["activations"].values()]
+    moved = max(abs(end / before - 1) for end in after)
+    end = (
+        f"ended between {min(after):.3g} and {max(after):.3g} in its layers"
+        if moved > 0.01
+        else "stayed there to within 1 %"
+    )
+    words.append(f"SmoothReLU's s, whose square is the sharpness α of its formula, started at {before:g} and {end}.")
+
+# %% [markdown]
+# ## What did they learn?
+#
+# The history of a run keeps the activations' parameters after every epoch. Does training move them, and where to?
+
+# %% mystnb={"image": {"alt": "Small panels, one for each parametric activation, with its parameters from epoch 0 on. Most curves move quickly in the first epochs and level off as the learning rate falls.", "width": "560px"}, "figure": {"caption": "Learned parameters after each epoch; epoch 0 is the start. Several lines of one kind are several layers or coefficients; where two kinds are named, the second is dashed. Of Sparta's kernels the mean is drawn. Digits, first seed, PGD adversarial training, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-learned"}} tags=["hide-input"]
+robustness.learned(parametric, starts)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(" ".join(words))
+
+# %% [markdown]
+# A parameter that moved is not yet a parameter that helped: compare each with the activation that it starts as (PSiLU with SiLU, PELU
+# with ELU, PReLU with ReLU) in the table above before believing that the learning did it.
+
+# %% tags=["remove-cell"]
+seconds = {name: values.min() for name, values in standings.epoch_seconds(digits).items()}
+times = {name: second / seconds["relu"] for name, second in seconds.items()}
+dear = max(times, key=times.get)
+note("dear", style.title(dear))
+error = max(seconds["elu"], seconds["celu"]) / min(seconds["elu"], seconds["celu"])
+trust = (
+    f"ELU and CELU are the same function at α = 1, and here their fastest epochs differ by a factor of {error:.1f}. "
+)
+if error < 1.5:
+    trust += "Take that as the error of such a measurement."
+else:
+    trust += (
+        "**The machine was too busy while this page was made:** read nothing into this figure that is smaller than "
+        "several times this factor."
+    )
+note("dear_times", f"{times[dear]:.1f}")
+note("median_times", f"{np.median(list(times.values())):.1f}")
+
+# %% [markdown]
+# ## What does it cost?
+#
+# An activation is called for every value in every layer, and adversarial training calls the network many times a step.
+# Other work on the machine only ever makes an epoch slower, so we compare the *fastest* epoch of each. As measured here, the
+# dearest, {glue:text}`dear`, took {glue:text}`dear_times` times as long as ReLU; the middle one {glue:text}`median_times` times.
+
+# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by training time, the fastest on top, each with a line from its fastest to its median epoch. A vertical line marks ReLU's fastest epoch.", "width": "560px"}, "figure": {"caption": "Training time as a multiple of ReLU's: the fastest epoch (dot) and a line to the median epoch; all seeds. Measured while the page was made, with two runs side by side: where the lines are long, the machine was busy with other things and the dots may be too far right. A network this small also spends its time in other places than a large one on a GPU.", "name": "fig-protocol-cost"}} tags=["hide-input"]
+robustness.cost(digits)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(trust)
+
+# %% tags=["remove-cell"]
+failed = standings.failures(every)
+note("evaluated", sum(len(standings.evaluations(record)) for record in every))
+if failed:
+    listing = "; ".join(
+        f"{style.title(record.run.activation)}, seed {record.run.seed}, {which} epoch: {standings.CHECKS[check.name]} "
+        f"({100 * check.value:.1f} %, limit {100 * check.limit:g} %)"
+        + (", a collapsed run" if record.collapsed else "")
+        for record, which, check in failed
+    )
+    masked = f"**{len(failed)} checks failed.** {listing}. Read the PGD accuracies of these runs as upper bounds that may be far too high."
+else:
+    masked = "**All checks passed.** That does not prove that the accuracies are right; it says that the known symptoms are absent."
+
+# %% [markdown]
+# ## Can the numbers be trusted?
+#
+# An activation that starves the attack of gradients would climb this ranking without being robust. Saturating ones, tanh and
+# the sigmoid, are the usual suspects. So every checkpoint, the best and the last of every run, went through the checklist of
+# {doc}`/notebooks/primer_03_honest_evaluation`: {glue:text}`evaluated` networks.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(standings.check_table(every))
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(masked)
+
+# %% tags=["remove-cell"]
+whole = [record for record in digits.records if not record.collapsed]
+gains = [record.best.outcomes["pgd50"].accuracy - record.last.outcomes["pgd50"].accuracy for record in whole]
+note("same_epoch", sum(record.best_epoch == len(record.history) - 1 for record in whole))
+note("whole", len(whole))
+note("mean_gain", standings.points(float(np.mean(gains))))
+mean, low, high = float(np.mean(gains)), *stats.t.interval(0.95, len(gains) - 1, np.mean(gains), stats.sem(gains))
+if low > 0:
+    overfit = "choosing the epoch helped on average"
+elif high < 0:
+    overfit = "the epoch chosen on the held-out images did worse on average"
+else:
+    overfit = "choosing the epoch made no difference that these runs can show"
+note("overfit", overfit)
+
+# %% [markdown]
+# ## Last or best epoch?
+#
+# Adversarial training overfits: on CIFAR-10, robust accuracy typically falls in the later part of training {cite}`rice2020`.
+# This is why the best epoch is chosen, and why it must be chosen on images that are not the test images. In
+# {glue:text}`same_epoch` of {glue:text}`whole` runs the best epoch was the last. On average over the runs the best is
+# {glue:text}`mean_gain` points from the last on the test images: {glue:text}`overfit`.
+
+# %% mystnb={"image": {"alt": "A scatter plot with the last epoch's PGD-50 accuracy to the right and the best epoch's upwards. The markers lie close to the diagonal line on which the two are equal.", "width": "500px"}, "figure": {"caption": "PGD-50 accuracy on the test images of the last epoch's network and of the best epoch's, every adversarially trained run that did not collapse. Above the line, the epoch chosen on held-out images is the better one. Markers as in {numref}`fig-protocol-tradeoff`. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-epochs"}} tags=["hide-input"]
+robustness.last_and_best(digits)
+
+# %% tags=["remove-cell"]
+judged = claims.judged("digits", study="protocol")
+labels = [one.verdict.label for one in judged]
+note("claims", len(judged))
+note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)))
+
+# %% [markdown]
+# ## The claims, at this scale
+#
+# Each claim of a paper is a sentence with a rule that computes the verdict. For these the rule is: *supported* or
+# *contradicted* needs McNemar's test over all seeds' images below 0.05 **and** an interval over seeds that excludes 0.
+# Everything else is *undecided*. At scale `digits` the {glue:text}`claims` claims come out as: {glue:text}`labels`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.beside(judged))
+
+# %% [markdown]
+# What was reported and what was measured stand in separate columns because they are different things: other images, other
+# networks, other attacks. The full list, at every scale, with the records behind each verdict, is {doc}`/notebooks/claims`.
+#
+# ## What digits can tell, and what they cannot
+#
+# They can show that the machinery works: every activation trains, or says that it does not; attacks and checks run; intervals and
+# tests are where they belong. And they can show an effect that is large.
+#
+# They cannot settle the question of this book:
+#
+# - **Few images.** With {glue:text}`n` test images, differences under about {glue:text}`surplus_points` points are invisible even to
+#   a paired test.
+# - **Another problem.** A grey image of 64 pixels, a network of three layers and ε = {glue:text}`radius` are not CIFAR-10 with
+#   ResNet-18 at 8/255. An activation can shine on one and not on the other.
+# - **One recipe.** One learning rate and one weight decay serve all, and suit some better than others. {cite:t}`pang2021` show that a
+#   slightly different weight decay can matter as much as another activation, and {cite:t}`huang2023`, who tune it for each, find
+#   that under a baseline recipe smooth activations mostly do not beat ReLU.
+# - **Short training.** Effects on overfitting, which {cite:t}`singla2021` credit to low curvature, hardly have time to appear.
+#
+# Take the verdicts on this page as a demonstration of how verdicts are made. For answers, look at the larger scales.
+
+# %% [markdown]
+# ## Summary
+#
+# - Under one protocol, an order always comes out. With {glue:text}`n` images most of its middle is not a finding.
+# - Two networks are compared on the images on which they differ, and many comparisons need a correction.
+# - A difference must survive other seeds; three seeds are a beginning, with wide intervals.
+# - Learned parameters move, but that they move does not show that they help.
+# - A ranking of robust accuracies is worth as much as the attack; the checklist belongs beside it.
+#
+# ## Questionnaire
+#
+# 1. Why can the numbers of two papers not be compared directly, even when both say "CIFAR-10, ε = 8/255"?
+# 2. Two intervals overlap. Does that mean that the two activations do not differ?
+# 3. Which images enter McNemar's test, and which do not matter?
+# 4. What does Holm's correction protect from?
+# 5. Why is the interval over three seeds so much wider than the spread of the three values?
+# 6. What does redrawing the test images imitate, and which kind of luck does it leave out?
+# 7. Why must the best epoch not be chosen on the test images?
+# 8. Which failed check would make you doubt the first place in this ranking?
+# 9. Why is a collapsed run not simply ranked last?
+#
+# ## Exercises
+
+# %% [markdown]
+# ```{exercise} How many images would it take?
+# :label: ex-protocol-images
+#
+# Suppose that two networks disagree on 8 % of the test images and that the true difference is 1 point. How many test images
+# make McNemar's test see such a difference at p < 0.05? Would CIFAR-10's 10,000 be enough?
+# ```
+
+# %% [markdown]
+# ````{solution-start} ex-protocol-images
+# :label: sol-protocol-images
+# :class: dropdown
+# ````
+#
+# The surplus that the test needs grows like the square root of the number of images, the surplus that is there grows with the
+# number itself. So we look for the place where they cross.
+
+# %%
+for images in (500, 1000, 2000, 3000, 5000, 10_000):
+    needed = standings.detectable(round(0.08 * images)) / images
+    print(f"{images:6,} images: a difference of {100 * needed:.2f} points is significant")
+
+# %% [markdown]
+# A little over 3,000 images, if the sample shows exactly the true difference. To see it *reliably* takes about twice as many, because
+# half of all samples show less.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ```{exercise} The same ranking by a weaker attack
+# :label: ex-protocol-attack
+#
+# Rank the activations by FGSM accuracy instead of PGD-50. How similar are the two orders? Which activations gain most places,
+# and what could that mean?
+# ```
+
+# %% [markdown]
+# ````{solution-start} ex-protocol-attack
+# :label: sol-protocol-attack
+# :class: dropdown
+# ````
+
+# %%
+accuracy = {
+    attack: [record.best.outcomes[attack].accuracy for record in digits.ranked]
+    for attack in ("clean", "fgsm", "pgd20", "pgd50")
+}
+for attack in ("clean", "fgsm", "pgd20"):
+    similar = stats.spearmanr(accuracy[attack], accuracy["pgd50"]).statistic
+    print(f"rank correlation of {attack} with pgd50: {similar:.2f}")
+places = stats.rankdata([-a for a in accuracy["fgsm"]]) - stats.rankdata([-a for a in accuracy["pgd50"]])
+gain, name = min(zip(places, (record.run.activation for record in digits.ranked), strict=True))
+print(f"most places gained under FGSM: {name}, {-gain:g}")
+
+# %% [markdown]
+# An activation that looks much better under one step than under fifty has a loss surface that one step does not follow well. That
+# is what the check "one step does not beat fifty" looks for from the other side, and what catastrophic overfitting looks like.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ```{exercise} Holm by hand
+# :label: ex-protocol-holm
+#
+# Four comparisons give p = 0.004, 0.03, 0.015 and 0.04. Which are below 0.05 after Holm's correction? Which would be after
+# Bonferroni's, which multiplies every p-value by the number of comparisons?
+# ```
+
+# %% [markdown]
+# ````{solution-start} ex-protocol-holm
+# :label: sol-protocol-holm
+# :class: dropdown
+# ````
+
+# %%
+from robust_activations.stats import holm
+
+p = [0.004, 0.03, 0.015, 0.04]
+print("Holm      ", [f"{value:.3f}" for value in holm(p)])
+print("Bonferroni", [f"{min(1.0, 4 * value):.3f}" for value in p])
+
+# %% [markdown]
+# The smallest is multiplied by 4, the next by 3, then 2, then 1, and none may be smaller than the one before it.
+# So Holm keeps two, Bonferroni one, at the same protection.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ## What to try next
+#
+# - Give the core more seeds: add them to `SEEDS` in `studies/protocol.py` and watch the intervals shrink.
+# - Run the same study on CIFAR-10: `robust-activations run protocol --scale cpu` takes hours on two cores, can be
+#   stopped and started at any moment, and this page shows its records beside the digits.
+# - Change the learning rate in `recipe` and see whether the order survives. If it does not, what was it an order of?
+# - See which claims stand where: {doc}`/notebooks/claims`.

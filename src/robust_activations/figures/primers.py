@@ -1,0 +1,361 @@
+"""Figures of the primers. They are narrow and tall, so that their letters stay legible on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Patch, Rectangle
+from torch import Tensor, nn
+
+from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
+from robust_activations.evaluation import Evaluation, Outcome, predictions
+from robust_activations.figures import style
+from robust_activations.ledger import Record
+from robust_activations.stats import Paired, wilson
+
+WIDTH = 5.2
+INK, PUSH = "gray_r", "RdBu_r"  # digits; perturbations and margins, which have two signs
+# Colour-blind safe, and every curve has a marker and a line of its own besides.
+COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
+MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+
+OBJECTIVES = {
+    "standard": "Standard",
+    "pgd_at": "PGD-AT",
+    "trades": "TRADES",
+    "fgsm_rs": "FGSM-RS",
+    "n_fgsm": "N-FGSM",
+}
+
+
+def _done(figure: Figure) -> Figure:
+    """Closed, so that a notebook shows it once: as the value of its cell."""
+    plt.close(figure)
+    return figure
+
+
+# ---- pictures of images ------------------------------------------------------------------------------------------
+
+
+def gallery(
+    x: Float[Tensor, "n 1 h w"],
+    y: Int[Tensor, " n"],
+    attacked: Mapping[str, tuple[nn.Module, Threat]],
+    scale: float,
+) -> Figure:
+    """A row a digit: the image; then, for each network and threat, what PGD-20 added and what came out of it.
+
+    Full colour in what was added is ±`scale`. Under each image stands what the network sees in it.
+    """
+    columns = 1 + 2 * len(attacked)
+    generator = torch.Generator().manual_seed(0)
+    with style.book():
+        figure, axes = plt.subplots(len(x), columns, figsize=(WIDTH, len(x) * WIDTH / columns * 1.16), squeeze=False)
+        for place, (name, (model, threat)) in enumerate(attacked.items()):
+            with attacking(model):
+                moved = pgd(model, x, y, threat, PGD(20, loss="margin"), generator=generator)
+                before, after = predictions(model, x), predictions(model, moved)
+            for row, line in enumerate(axes):
+                if place == 0:
+                    _picture(line[0], x[row], "clean" if row == 0 else "", before[row])
+                push = line[1 + 2 * place]
+                push.imshow((moved[row] - x[row])[0], cmap=PUSH, vmin=-scale, vmax=scale)
+                push.set_title(name if row == 0 else "")
+                _bare(push)
+                _picture(line[2 + 2 * place], moved[row], "attacked" if row == 0 else "", after[row])
+    return _done(figure)
+
+
+def _picture(axes: Axes, image: Tensor, title: str, seen: Tensor) -> None:
+    axes.imshow(image[0], cmap=INK, vmin=0, vmax=1)
+    axes.set_title(title)
+    axes.set_xlabel(f"“{int(seen)}”", fontsize=12, labelpad=2)
+    _bare(axes)
+
+
+def _bare(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color="#BBBBBB")
+
+
+def balls() -> Figure:
+    """The two balls in a space of two pixels, the gradient, and the step that raises a linear loss the most."""
+    gradient = np.array([0.9, 0.35])
+    steps = {r"$\ell_\infty$": np.sign(gradient), r"$\ell_2$": gradient / np.linalg.norm(gradient)}
+    shapes = {r"$\ell_\infty$": Rectangle((-1, -1), 2, 2), r"$\ell_2$": Circle((0, 0), 1)}
+    with style.book():
+        figure, both = plt.subplots(1, 2, figsize=(WIDTH, WIDTH * 0.58))
+        for axes, (name, step) in zip(both, steps.items(), strict=True):
+            shapes[name].set(facecolor="#0072B2", alpha=0.15, edgecolor="#0072B2")
+            axes.add_patch(shapes[name])
+            along = np.linspace(-2, 2, 2)
+            for level in np.linspace(-1.5, 1.5, 7):  # of the loss: straight lines across the gradient
+                axes.plot(along, (level - gradient[0] * along) / gradient[1], color="#DDDDDD", linewidth=1, zorder=0)
+            for vector, colour, width in ((step, COLOURS[1], 0.022), (0.62 * gradient, "#000000", 0.014)):
+                axes.quiver(0, 0, *vector, angles="xy", scale_units="xy", scale=1, color=colour, width=width)
+            axes.annotate("gradient", 0.62 * gradient, (0.05, -0.35))
+            axes.annotate("step", step, (step[0] - 0.15, step[1] + 0.12), color=COLOURS[1], weight="bold")
+            axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", title=f"{name} ball")
+            axes.set(xlabel="first pixel", ylabel="second pixel" if axes is both[0] else "")
+            axes.set(xticks=[-1, 0, 1], xticklabels=["$-ε$", "0", "$ε$"], yticks=[-1, 0, 1])
+            axes.set_yticklabels(["$-ε$", "0", "$ε$"])
+            axes.grid(False)
+    return _done(figure)
+
+
+def landscape(
+    models: Mapping[str, nn.Module],
+    x: Float[Tensor, "1 1 h w"],
+    y: Int[Tensor, " 1"],
+    threat: Threat,
+    reach: float = 1.5,
+) -> Figure:
+    """The lead of the true class over its best rival around an image, along each model's own worst direction (up) and
+    a random one (sideways); 0, the black line, is where the image is lost. Axes in units of ε."""
+    generator = torch.Generator().manual_seed(0)
+    noise = threat.radius * (torch.randint(0, 2, x.shape, generator=generator) * 2 - 1)
+    ticks = torch.linspace(-reach, reach, 61)
+    up, side = (axis.reshape(-1, 1, 1, 1) for axis in torch.meshgrid(ticks, ticks, indexing="ij"))
+    margins = {}
+    for name, model in models.items():
+        with attacking(model):
+            worst = pgd(model, x, y, threat, PGD(50, loss="margin"), generator=generator) - x
+            with torch.no_grad():
+                logits = model((x + up * worst + side * noise).clamp(0, 1))
+            margins[name] = -loss_per_image("margin", logits, y.expand(len(logits))).reshape(61, 61)
+    with style.book():
+        height = 0.62 * WIDTH if len(models) > 1 else 0.82 * WIDTH
+        figure, row = plt.subplots(1, len(models), figsize=(WIDTH, height), squeeze=False)
+        for axes, (name, margin) in zip(row[0], margins.items(), strict=True):
+            norm = TwoSlopeNorm(0, min(-1e-6, float(margin.min())), max(1e-6, float(margin.max())))
+            mesh = axes.pcolormesh(ticks, ticks, margin, cmap="RdBu", norm=norm, rasterized=True)
+            axes.contour(ticks, ticks, margin, [0], colors="black", linewidths=1.8)
+            axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linestyle=":", linewidth=1.2))
+            axes.plot(0, 0, "k+", markersize=9)
+            axes.set(aspect="equal", title=name, xlabel="random direction / ε")
+            axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+            axes.grid(False)
+            bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.9, aspect=25)
+            bar.set_label("lead of the true class")
+            bar.ax.locator_params(nbins=4)
+        row[0][0].set_ylabel("worst direction / ε")
+    return _done(figure)
+
+
+# ---- accuracy against something ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Accuracy against `x`: for each curve, which images were right at each x. Bands are 95 % Wilson intervals."""
+
+    x: Sequence[float]
+    curves: Mapping[str, Sequence[Bool[Tensor, " n"]]]
+    xlabel: str
+    title: str = ""
+    log: bool = False
+    top: float = 1.0
+
+
+def accuracy(*panels: Panel, height: float = 3.1) -> Figure:
+    """Panels below one another; a name has the same colour, marker and line in all of them."""
+    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    shown: set[str] = set()
+    with style.book():
+        figure, column = plt.subplots(len(panels), 1, figsize=(WIDTH, height * len(panels)), squeeze=False)
+        figure.set_layout_engine("constrained", h_pad=0.1)
+        for axes, panel in zip(column[:, 0], panels, strict=True):
+            for name, curve in panel.curves.items():
+                at = names.index(name)
+                counts = [(int(right.sum()), len(right)) for right in curve]
+                low, high = np.array([wilson(*count) for count in counts]).T
+                shares = [correct / n for correct, n in counts]
+                axes.fill_between(panel.x, low, high, color=COLOURS[at], alpha=0.12, linewidth=0)
+                (line,) = axes.plot(panel.x, shares, label=name, color=COLOURS[at], linestyle=LINES[at])
+                line.set(marker=MARKERS[at], markersize=5, markerfacecolor="white")
+            axes.set(xlabel=panel.xlabel, ylabel="correct", title=panel.title)
+            axes.set_ylim(-0.02 * panel.top, 1.02 * panel.top)
+            if panel.log:
+                axes.set_xscale("log")
+                axes.set_xticks(panel.x, [f"{value:g}" for value in panel.x])
+                axes.minorticks_off()
+            style.percent(axes)
+            if not set(panel.curves) <= shown:
+                axes.legend(loc="best")
+            shown |= set(panel.curves)
+    return _done(figure)
+
+
+def histories(records: Sequence[Record]) -> Figure:
+    """Held-out accuracy by epoch, a panel an objective; the dotted line is the epoch that was kept as best."""
+    curves = {"held_clean": "clean", "held_fgsm": "FGSM", "held_pgd10": "PGD-10"}
+    rows = (len(records) + 2) // 2
+    with style.book():
+        figure, grid = plt.subplots(rows, 2, figsize=(WIDTH, 2.1 * rows), sharex=True, sharey=True)
+        for axes, record in zip(grid.flat, records, strict=False):
+            epochs = [row["epoch"] + 1 for row in record.history]
+            for at, (key, name) in enumerate(curves.items()):
+                values = [row.get(key, np.nan) for row in record.history]
+                axes.plot(epochs, values, color=COLOURS[at], linestyle=LINES[at], label=name)
+            axes.axvline(record.best_epoch + 1, color="#555555", linestyle=":", linewidth=1.2)
+            collapsed = " (collapsed)" if record.collapsed else ""
+            axes.set(title=OBJECTIVES[record.run.objective.name] + collapsed, ylim=(-0.02, 1.02))
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.tick_params(labelbottom=True)
+            style.percent(axes)
+        for axes in grid.flat[len(records) :]:
+            axes.axis("off")
+        grid.flat[len(records)].legend(*grid.flat[0].get_legend_handles_labels(), loc="center", fontsize=11)
+        figure.supxlabel("epoch", fontsize=10)
+        figure.supylabel("held-out images, correct", fontsize=10)
+    return _done(figure)
+
+
+def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """What a training by single steps says of itself (FGSM) and what PGD-10 says, epoch by epoch, a panel a run."""
+    with style.book():
+        size = (WIDTH, 2.5 * len(histories))
+        figure, column = plt.subplots(len(histories), 1, figsize=size, sharex=True, squeeze=False)
+        for axes, (name, history) in zip(column[:, 0], histories.items(), strict=True):
+            epochs = [row["epoch"] + 1 for row in history]
+            fgsm, strong = ([row[key] for row in history] for key in ("held_fgsm", "held_pgd10"))
+            axes.fill_between(epochs, strong, fgsm, color="#999999", alpha=0.15, linewidth=0)
+            axes.plot(epochs, fgsm, color=COLOURS[1], linestyle="--", marker="s", markersize=4, label="FGSM")
+            axes.plot(epochs, strong, color=COLOURS[2], linestyle="-.", marker="D", markersize=4, label="PGD-10")
+            axes.set(title=name, ylim=(-0.02, 1.02), ylabel="held-out, correct")
+            style.percent(axes)
+        column[0, 0].legend(loc="best")
+        column[-1, 0].set_xlabel("epoch")
+    return _done(figure)
+
+
+# ---- how good, how sure, and compared with what ------------------------------------------------------------------
+
+
+def intervals(outcomes: Mapping[str, Outcome], xlabel: str = "correct") -> Figure:
+    """A line a name: the share of correct images with its 95 % Wilson interval."""
+    with style.book():
+        figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.36 * len(outcomes)))
+        for place, outcome in enumerate(outcomes.values()):
+            low, high = outcome.interval
+            axes.plot([low, high], [place, place], color=COLOURS[2], linewidth=2.5, solid_capstyle="round")
+            axes.plot(outcome.accuracy, place, "o", color=COLOURS[2], markersize=7)
+            left = outcome.accuracy > 0.8
+            axes.annotate(
+                f"{outcome.accuracy:.1%}",
+                (low if left else high, place),
+                (-6 if left else 6, 0),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+            )
+        axes.set_yticks(range(len(outcomes)), list(outcomes))
+        axes.set(xlim=(-0.02, 1.02), ylim=(len(outcomes) - 0.5, -0.5), xlabel=xlabel)
+        axes.grid(axis="y", visible=False)
+        style.percent(axes, "x")
+    return _done(figure)
+
+
+def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Accuracy of each model (row) under each attack (column), NaN where there is none to make. A box marks the
+    strongest attack of the row."""
+    attacks = list(next(iter(accuracies.values())))
+    values = np.array([[row[attack] for attack in attacks] for row in accuracies.values()])
+    with style.book():
+        figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.55 * len(values)))
+        axes.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
+        for (row, column), value in np.ndenumerate(values):
+            if np.isnan(value):
+                axes.text(column, row, "–", ha="center", va="center", color="#777777")
+                continue
+            strongest = value == np.nanmin(values[row])
+            axes.text(column, row, f"{value:.0%}", ha="center", va="center", weight="bold" if strongest else "normal")
+            if strongest:
+                corner = (column - 0.46, row - 0.44)
+                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2.2))
+        axes.set_xticks(range(len(attacks)), attacks)
+        axes.set_yticks(range(len(values)), list(accuracies))
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.grid(False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    return _done(figure)
+
+
+def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
+    """Half the width of Wilson's 95 % interval against the number of images, for several accuracies."""
+    n = np.unique(np.geomspace(50, 20_000, 80).astype(int))
+    with style.book():
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+        for at, share in enumerate(shares):
+            half = [np.diff(wilson(round(share * size), int(size)))[0] / 2 for size in n]
+            axes.plot(n, 100 * np.array(half), color=COLOURS[at], linestyle=LINES[at], label=f"accuracy {share:.0%}")
+        for mark in marks:
+            axes.axvline(mark, color="#999999", linestyle=":", linewidth=1)
+        axes.set(xscale="log", yscale="log", xlabel="test images n", ylabel="± points")
+        axes.set_xticks(marks, [f"{mark:,}" for mark in marks])
+        axes.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
+        axes.minorticks_off()
+        axes.legend()
+    return _done(figure)
+
+
+def image_by_image(
+    names: tuple[str, str], first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], paired: Paired
+) -> Figure:
+    """Every test image as a square: right with both networks, with one only, or with neither."""
+    kinds = ("both", f"only {names[0]}", f"only {names[1]}", "neither")
+    colours = ("#DCE6EE", "#0072B2", "#D55E00", "#555555")
+    counts = (int((first & second).sum()), paired.only_first, paired.only_second, int((~first & ~second).sum()))
+    across = 36
+    cells = np.full(-(-len(first) // across) * across, np.nan)
+    cells[: len(first)] = np.select([first & second, first, second], [0, 1, 2], 3)
+    with style.book():
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+        grid = cells.reshape(-1, across)
+        axes.pcolormesh(grid, cmap=ListedColormap(colours), vmin=-0.5, vmax=3.5, edgecolors="white", linewidth=1)
+        axes.set(aspect="equal", ylim=(len(grid), 0), xticks=[], yticks=[])
+        axes.grid(False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        patches = [
+            Patch(color=c, label=f"{kind}: {count}") for kind, count, c in zip(kinds, counts, colours, strict=True)
+        ]
+        figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize=10)
+    return _done(figure)
+
+
+def table(records: Sequence[Record]) -> pd.DataFrame:
+    """Percent of test images right, with 95 % Wilson intervals, of the best epoch; and seconds of training."""
+    columns = {"clean": "Clean", "fgsm": "FGSM", "pgd20": "PGD-20", "pgd50": "PGD-50"}
+    rows = []
+    for record in records:
+        row = {"Objective": OBJECTIVES[record.run.objective.name] + (" (collapsed)" if record.collapsed else "")}
+        for key, column in columns.items():
+            outcome = record.best.outcomes[key]
+            low, high = outcome.interval
+            row[column] = f"{100 * outcome.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        rows.append(row | {"Training": f"{sum(epoch['train_seconds'] for epoch in record.history):.0f} s"})
+    return pd.DataFrame(rows).set_index("Objective")
+
+
+def checklists(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """The gradient-masking checklist, a row a check and a column a model."""
+    return pd.DataFrame(
+        {
+            name: {c.question: f"{'passed' if c.passed else 'CAUGHT'}, {c.value:.0%}" for c in evaluation.checks}
+            for name, evaluation in evaluations.items()
+        }
+    )

@@ -1,0 +1,232 @@
+"""Figures of the protocol: rankings, differences, seeds, what was learned and what it cost. Narrow, for phones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from robust_activations.evaluation import Outcome
+from robust_activations.figures import standings, style
+from robust_activations.figures.standings import Standings
+from robust_activations.ledger import Record
+
+WIDTH = 4.6  # inches: shrunk to a phone, letters stay of a readable size
+ROW = 0.2  # inches a row of a dot plot takes
+SHADE = "#E9E9E9"
+INK = "#333333"
+SYMBOLS = {"alpha": "α", "beta": "β", "sharpness": "sharpness", "a_pos": "a⁺", "a_neg": "a⁻", "weight": "gate, mean"}
+
+
+@contextmanager
+def _figure(height: float, panels: int = 1) -> Iterator[Figure]:
+    """A figure in the book's style that only its cell shows: pyplot forgets it. Scales stand side by side."""
+    with style.book():
+        figure = plt.figure(figsize=(min(style.WIDTH, WIDTH + 1.6 * (panels - 1)), height), dpi=200)
+        yield figure
+        plt.close(figure)
+
+
+def _rows(ax: Axes, names: Sequence[str]) -> None:
+    """One activation a row, the first on top."""
+    ax.set_yticks(range(len(names)), [style.title(name) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(axis="y", visible=False)
+
+
+def _title(ax: Axes, one: Standings, panels: int) -> None:
+    ax.set_title(f"scale {one.scale}\n{one.title(chr(10))}" if panels > 1 else one.title(), color=INK)
+
+
+def _dot(ax: Axes, outcome: Outcome, y: float, colour: str, filled: bool) -> None:
+    low, high = outcome.interval
+    ax.plot([low, high], [y, y], color=colour, lw=1.6, solid_capstyle="round")
+    face = colour if filled else "white"
+    ax.plot(outcome.accuracy, y, "o" if filled else "D", ms=5 if filled else 4.2, mfc=face, mec=colour, mew=1.4)
+
+
+def ranking(*scales: Standings) -> Figure:
+    """Clean and PGD-50 accuracy of every activation with Wilson intervals, in the order of the first scale.
+
+    ReLU's two intervals are shaded. Collapsed runs are left out.
+    """
+    names = [record.run.activation for record in scales[0].ranked]
+    names += sorted({r.run.activation for one in scales[1:] for r in one.ranked} - {*names})
+    with _figure(1.2 + ROW * len(names), len(scales)) as figure:
+        for ax, one in zip(figure.subplots(1, len(scales), sharey=True, squeeze=False)[0], scales, strict=True):
+            for record in one.ranked:
+                name, outcomes = record.run.activation, record.best.outcomes
+                for attack in ("clean", "pgd50"):
+                    _dot(ax, outcomes[attack], names.index(name), style.colour(name), attack == "pgd50")
+                    if name == "relu":
+                        ax.axvspan(*outcomes[attack].interval, color=SHADE, lw=0, zorder=0)
+            _rows(ax, names)
+            style.percent(ax, "x")
+            _title(ax, one, len(scales))
+        keys = [
+            Line2D([], [], color=INK, marker="o", label="under PGD-50"),
+            Line2D([], [], color=INK, marker="D", mfc="white", label="clean"),
+            Rectangle((0, 0), 1, 1, color=SHADE, label="ReLU's interval"),
+        ]
+        figure.legend(handles=keys, loc="outside lower center", ncol=3, columnspacing=1.2)
+    return figure
+
+
+def tradeoff(*scales: Standings) -> Figure:
+    """Clean against PGD-50 accuracy; the grey box is ReLU's two intervals."""
+    names = sorted({record.run.activation for one in scales for record in one.ranked}, key=_position)
+    with _figure(4.0 + 0.2 * (len(names) // 3 + 1), len(scales)) as figure:
+        for ax, one in zip(figure.subplots(1, len(scales), squeeze=False)[0], scales, strict=True):
+            for record in one.ranked:
+                name, outcomes = record.run.activation, record.best.outcomes
+                x, y = outcomes["clean"], outcomes["pgd50"]
+                ax.plot(
+                    x.accuracy, y.accuracy, style.marker(name), color=style.colour(name), ms=7, mec="white", mew=0.6
+                )
+                if name == "relu":
+                    (left, right), (low, high) = x.interval, y.interval
+                    ax.add_patch(Rectangle((left, low), right - left, high - low, color=SHADE, lw=0, zorder=0))
+            style.percent(ax, "x")
+            style.percent(ax, "y")
+            _title(ax, one, len(scales))
+            ax.set(xlabel="clean accuracy", ylabel="accuracy under PGD-50")
+        keys = [
+            Line2D([], [], ls="", marker=style.marker(name), color=style.colour(name), label=style.title(name))
+            for name in names
+        ]
+        figure.legend(handles=keys, loc="outside lower left", ncol=3, columnspacing=0.8, handletextpad=0.1)
+    return figure
+
+
+def _position(name: str) -> int:
+    return list(style.activations.REGISTRY).index(name)
+
+
+def differences(*scales: Standings) -> Figure:
+    """The core's paired difference to ReLU under PGD-50: every seed, their mean, and its t interval."""
+    scales = tuple(one for one in scales if one.core)
+    names = [name for name in scales[0].core if name != "relu"]
+    with _figure(1.2 + 0.36 * len(names), len(scales)) as figure:
+        for ax, one in zip(figure.subplots(1, len(scales), sharey=True, squeeze=False)[0], scales, strict=True):
+            ax.axvline(0, color="black", lw=1.2)
+            for y, name in enumerate(names):
+                if name in one.core:
+                    values, (mean, low, high) = standings.over(one, name)
+                    ax.plot([100 * low, 100 * high], [y, y], color=style.colour(name), lw=2.4)
+                    ax.plot(100 * mean, y, "|", color=style.colour(name), ms=14, mew=2.6)
+                    ax.plot(
+                        100 * np.array(values), [y] * len(values), "o", ms=4.5, mfc="white", mec=INK, mew=1, zorder=3
+                    )
+            _rows(ax, names)
+            ax.set_xlabel("points above ReLU")
+            _title(ax, one, len(scales))
+    return figure
+
+
+def redraws(one: Standings) -> Figure:
+    """Ranks of all activations when the test images are drawn anew: median and central 95 %."""
+    names = [record.run.activation for record in one.ranked]
+    quantiles = np.quantile(standings.redrawn(one), (0.025, 0.5, 0.975), axis=0).T
+    with _figure(1.0 + ROW * len(names)) as figure:
+        ax = figure.subplots()
+        for y, (name, (low, middle, high)) in enumerate(zip(names, quantiles, strict=True)):
+            ax.plot([low, high], [y, y], color=style.colour(name), lw=3, solid_capstyle="round")
+            ax.plot(middle, y, "o", color=style.colour(name), ms=6, mec="white", mew=1)
+        _rows(ax, names)
+        ax.set(xlim=(0, len(names) + 1), xlabel="rank under PGD-50", title=one.title())
+    return figure
+
+
+def places(one: Standings) -> Figure:
+    """The core's ranks under PGD-50, seed by seed."""
+    ranks = standings.ranks(one)
+    with _figure(1.0 + 0.28 * len(ranks)) as figure:
+        ax = figure.subplots()
+        for name, row in ranks.items():
+            ax.plot(row, marker=style.marker(name), color=style.colour(name), ls="-", ms=7)
+        ax.set_yticks(*zip(*_ends(ranks, 0), strict=True))
+        for place, text in _ends(ranks, -1):
+            ax.text(len(one.seeds) - 0.9, place, text, va="center", color=INK)
+        ax.set(xlim=(-0.15, len(one.seeds) - 0.1), ylim=(len(ranks) + 0.5, 0.5), title=one.title())
+        ax.set_xticks(range(len(one.seeds)), [f"seed {seed}" for seed in one.seeds])
+        ax.grid(axis="x", visible=False)
+    return figure
+
+
+def _ends(ranks: Mapping[str, list[float]], at: int) -> list[tuple[float, str]]:
+    """The ranks in one seed with the names that hold them."""
+    held = sorted({row[at] for row in ranks.values()})
+    return [(rank, ", ".join(style.title(name) for name in ranks if ranks[name][at] == rank)) for rank in held]
+
+
+def learned(records: Mapping[str, Record], starts: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """The activations' parameters after every epoch, from `starts` (epoch 0) on; one panel an activation.
+
+    A full line and a dashed one tell two kinds of parameters apart. Of sets with more than 16 numbers, the mean.
+    """
+    columns = 2
+    rows = -(-len(records) // columns)
+    with _figure(0.3 + 1.5 * rows) as figure:
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).flatten()
+        for ax, (name, record) in zip(axes, records.items(), strict=False):
+            history = [starts[name], *(row["activations"] for row in record.history if "activations" in row)]
+            kinds: list[str] = []
+            for key in history[0]:
+                kind = key.rsplit(".", 1)[-1]
+                kinds += [kind] * (kind not in kinds)
+                curves = np.array([row[key] for row in history])
+                if kind == "weight":  # recorded as mean and deviation
+                    curves = curves[:, :1]
+                look = {"ls": ("-", (0, (3, 1.5)))[kinds.index(kind) % 2], "lw": 1.8 if len(history[0]) < 3 else 1.1}
+                ax.plot(curves, color=style.colour(name), **look)
+            ax.set_title(f"{style.title(name)}: {', '.join(SYMBOLS.get(kind, kind) for kind in kinds)}")
+            ax.margins(y=0.15)
+            ax.ticklabel_format(useOffset=False)
+            low, high = ax.get_ylim()
+            if high - low < abs(high + low) / 20:  # hardly moved: let it look like that
+                ax.set_ylim(0.95 * (low + high) / 2, 1.05 * (low + high) / 2)
+        for ax in axes[len(records) :]:
+            ax.axis("off")
+        figure.supxlabel("epoch", size=10)
+    return figure
+
+
+def cost(one: Standings) -> Figure:
+    """Training time of an epoch as a multiple of ReLU's: the fastest epoch, and a line to the median."""
+    seconds = standings.epoch_seconds(one)
+    relu = float(seconds["relu"].min())
+    names = sorted(seconds, key=lambda name: float(seconds[name].min()))
+    with _figure(0.8 + ROW * len(names)) as figure:
+        ax = figure.subplots()
+        ax.axvline(1, color="black", lw=1.2)
+        for y, name in enumerate(names):
+            fastest, middle = seconds[name].min() / relu, np.median(seconds[name]) / relu
+            ax.plot([fastest, middle], [y, y], color=style.colour(name), lw=1.6)
+            ax.plot(fastest, y, "o", color=style.colour(name), ms=5)
+        _rows(ax, names)
+        ax.set(xlim=(0, None), xlabel=f"times ReLU's fastest epoch, {relu:.2g} s")
+    return figure
+
+
+def last_and_best(one: Standings) -> Figure:
+    """PGD-50 accuracy of the last epoch's network against the best epoch's, every run; on the line they are equal."""
+    with _figure(4.2) as figure:
+        ax = figure.subplots()
+        runs = [record for record in one.records if not record.collapsed]
+        pairs = [(r.last.outcomes["pgd50"].accuracy, r.best.outcomes["pgd50"].accuracy) for r in runs]
+        ends = min(map(min, pairs)), max(map(max, pairs))
+        ax.plot(ends, ends, color="black", lw=1)
+        for record, (last, best) in zip(runs, pairs, strict=True):
+            name = record.run.activation
+            ax.plot(last, best, style.marker(name), color=style.colour(name), ms=7, mec="white", mew=0.6)
+        for axis in ("x", "y"):
+            style.percent(ax, axis)
+        ax.set(xlabel="PGD-50 accuracy, last epoch", ylabel="PGD-50 accuracy, best epoch", title=one.title())
+        ax.set_aspect("equal")
+    return figure

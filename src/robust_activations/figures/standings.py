@@ -1,0 +1,289 @@
+"""What the records of the protocol say: who is ranked, who differs, how firm an order is; and the tables of it.
+
+The tables are Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import stats
+
+from robust_activations import data, paths, runs
+from robust_activations.activations import REGISTRY
+from robust_activations.evaluation import Check, Evaluation, Outcome
+from robust_activations.figures import style
+from robust_activations.figures.catalogue import table
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.stats import Paired, holm, over_seeds
+from robust_activations.studies import paired, protocol
+from robust_activations.training import learned
+
+MINUS = str.maketrans("-", "−")
+NBSP = "\N{NO-BREAK SPACE}"
+CHECKS = {
+    "zero_gradient": "the loss has a slope on every image",
+    "one_step": "one step does not beat fifty",
+    "unbounded": "an attacker without limits wins on every image",
+    "more_steps": "more steps never help the defender",
+    "black_box": "a black-box attack breaks nothing that PGD-50 does not",
+    "autoattack": "AutoAttack raised no warning of its own",
+}
+
+
+@dataclass(frozen=True)
+class Standings:
+    """The protocol's adversarially trained runs at one scale, collapsed ones apart."""
+
+    scale: str
+    records: tuple[Record, ...]
+
+    @cached_property
+    def ranked(self) -> list[Record]:
+        """The first seed of every activation that did not collapse, best under PGD-50 first."""
+        first = [record for record in self.records if record.run.seed == 0 and not record.collapsed]
+        return sorted(first, key=lambda record: -record.best.outcomes["pgd50"].accuracy)
+
+    @cached_property
+    def collapsed(self) -> list[Record]:
+        return [record for record in self.records if record.collapsed]
+
+    def of(self, name: str) -> dict[int, Record]:
+        """The records of an activation by seed, without collapsed ones."""
+        own = [record for record in self.records if record.run.activation == name and not record.collapsed]
+        return {record.run.seed: record for record in sorted(own, key=lambda record: record.run.seed)}
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that ReLU was trained with: those that differences over seeds can be taken for."""
+        return tuple(self.of("relu"))
+
+    @cached_property
+    def core(self) -> list[str]:
+        """The activations with every seed, ReLU among them; none when there is a single seed."""
+        if len(self.seeds) < 2:
+            return []
+        return [name for name in protocol.CORE if tuple(self.of(name)) == self.seeds]
+
+    def title(self, parts: str = ", ") -> str:
+        """Data, threat model and number of images."""
+        run, n = self.records[0].run, self.records[0].best.outcomes["pgd50"].n
+        return parts.join((run.dataset, f"{norm(run)} {run.threat.eps}", f"n = {n:,}"))
+
+
+def norm(run: Run) -> str:
+    return {"linf": "ℓ∞", "l2": "ℓ2"}[run.threat.norm]
+
+
+def standings(scale: str, records: Ledger) -> Standings:
+    """What the ledger holds of the protocol's main objective at a scale."""
+    objective = protocol.recipe(scale)("relu").objective
+    wanted = [run for run in protocol.STUDY.runs(scale) if run.objective == objective]
+    return Standings(scale, tuple(records.of(wanted)))
+
+
+def recorded() -> list[Standings]:
+    """The other scales that have records of the protocol, ReLU's first of all."""
+    found = [standings(scale, Ledger(paths.ledger(scale))) for scale in paths.SCALES if scale != "digits"]
+    return [one for one in found if one.seeds]
+
+
+# ---- differences ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An activation against ReLU on the same images, both of the first seed; `holm` is p for all comparisons."""
+
+    record: Record
+    paired: Paired
+    holm: float
+
+    @property
+    def differs(self) -> bool:
+        return self.holm < 0.05
+
+
+def against_relu(one: Standings, attack: str = "pgd50") -> list[Difference]:
+    """Every ranked activation but ReLU, in the order of the ranking."""
+    relu = one.of("relu")[0]
+    others = [record for record in one.ranked if record.run.activation != "relu"]
+    tests = [paired(record, relu, attack) for record in others]
+    adjusted = holm([test.p for test in tests])
+    return [Difference(*row) for row in zip(others, tests, adjusted, strict=True)]
+
+
+def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[list[float], tuple[float, float, float]]:
+    """Difference to ReLU seed by seed, and its mean with the t interval."""
+    own, relu = one.of(name), one.of("relu")
+    values = [paired(own[seed], relu[seed], attack).difference for seed in one.seeds]
+    return values, over_seeds(values)
+
+
+def detectable(discordant: int, level: float = 0.05) -> int:
+    """The smallest surplus that McNemar's exact test calls significant among so many images on which two differ."""
+    for surplus in range(discordant % 2, discordant + 1, 2):
+        if stats.binomtest((discordant + surplus) // 2, discordant).pvalue < level:
+            return surplus
+    return discordant + 1
+
+
+def twins(one: Standings) -> list[tuple[str, str]]:
+    """Pairs of activations with the very same outcome on every image under every attack."""
+    return [
+        (a.run.activation, b.run.activation)
+        for a, b in itertools.combinations(one.ranked, 2)
+        if all(a.best.outcomes[attack].bits == b.best.outcomes[attack].bits for attack in a.best.outcomes)
+    ]
+
+
+# ---- how firm an order is ---------------------------------------------------------------------------------------
+
+
+def redrawn(one: Standings, times: int = 2000, attack: str = "pgd50") -> Int[np.ndarray, "times k"]:
+    """Ranks (1 is best) of the ranked activations when the test images are drawn anew, with replacement.
+
+    Equal counts share the better rank. The networks stay as they are: this is the images' share of the luck alone.
+    """
+    right = np.stack([record.best.outcomes[attack].right for record in one.ranked]).astype(float)
+    n = right.shape[1]
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=times) @ right.T
+    return stats.rankdata(-counts, method="min", axis=1).astype(int)
+
+
+def ranks(one: Standings, attack: str = "pgd50") -> dict[str, list[float]]:
+    """Rank within the core, seed by seed; equal counts share the mean rank."""
+    counts = [[one.of(name)[seed].best.outcomes[attack].correct for name in one.core] for seed in one.seeds]
+    by_seed = [stats.rankdata([-count for count in row]) for row in counts]
+    return {name: [float(row[i]) for row in by_seed] for i, name in enumerate(one.core)}
+
+
+def kept(one: Standings) -> tuple[int, int]:
+    """How many pairs of the core stand in the same strict order in every seed, and how many pairs there are."""
+    signs = [np.sign(np.subtract(x, y)) for x, y in itertools.combinations(ranks(one).values(), 2)]
+    return sum(bool(abs(sign.sum()) == len(sign)) for sign in signs), len(signs)
+
+
+# ---- what was learned --------------------------------------------------------------------------------------------
+
+
+def parametric(one: Standings) -> dict[str, Record]:
+    """The ranked activations of the four papers that learn something of their own, in the registry's order."""
+    found = {record.run.activation: record for record in one.ranked if record.history[-1].get("activations")}
+    order = [name for name, entry in REGISTRY.items() if name in found and entry.family != "reference"]
+    return {name: found[name] for name in order if name != "frelu"}  # FReLU's numbers are a BatchNorm's too
+
+
+def start(record: Record) -> dict[str, list[float]]:
+    """The activations' parameters before the first step, as the history records them after each epoch."""
+    run = record.run
+    return learned(runs.build(run, data.load(run.dataset, paths.project() / "data", image_size=run.image_size)))
+
+
+def epoch_seconds(one: Standings) -> dict[str, Float[np.ndarray, " epochs"]]:
+    """Training seconds of every epoch, by activation; all seeds together."""
+    found: dict[str, list[float]] = {}
+    for record in one.records:
+        found.setdefault(record.run.activation, []).extend(row["train_seconds"] for row in record.history)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+# ---- words ------------------------------------------------------------------------------------------------------
+
+
+def words(names: Iterable[str]) -> str:
+    """Titles as a sentence lists them: `SiLU, GELU and Mish`; `none` of none."""
+    titles = [style.title(name) for name in names]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "none"
+
+
+# ---- tables -----------------------------------------------------------------------------------------------------
+
+
+def points(share: float) -> str:
+    return f"{100 * share:+.1f}".translate(MINUS)
+
+
+def p_value(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def percent(outcome: Outcome) -> str:
+    low, high = (100 * bound for bound in outcome.interval)
+    return f"{100 * outcome.accuracy:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NBSP)
+
+
+def difference_table(one: Standings) -> str:
+    """Every ranked activation: accuracy under PGD-50 with its interval, and the paired comparison with ReLU."""
+    found = {row.record.run.activation: row for row in against_relu(one)}
+    rows = []
+    for record in one.ranked:
+        name = record.run.activation
+        cells = [style.title(name), percent(record.best.outcomes["pgd50"])]
+        if row := found.get(name):
+            test, adjusted = row.paired, p_value(row.holm)
+            cells += [points(test.difference), f"{test.only_first}", f"{test.only_second}", p_value(test.p)]
+            cells += [f"**{adjusted}**" if row.differs else adjusted]
+        else:
+            cells += [""] * 5
+        rows.append(cells)
+    header = ["Activation", "PGD-50, %", "Above ReLU, points", "Only it right", "Only ReLU right", "p", "p, Holm"]
+    return table(header, rows)
+
+
+def seed_table(one: Standings) -> str:
+    """The core's difference to ReLU under PGD-50: each seed, the mean, and the t interval."""
+    rows = []
+    for name in one.core:
+        if name != "relu":
+            values, (mean, low, high) = over(one, name)
+            rows.append(
+                [style.title(name), *map(points, values), points(mean), f"[{points(low)},{NBSP}{points(high)}]"]
+            )
+    return table(["Activation", *(f"Seed {seed}" for seed in one.seeds), "Mean", "95 % interval"], rows)
+
+
+def check_table(records: Iterable[Record]) -> str:
+    """The gradient-masking checklist over all runs, best and last checkpoints: how many pass, and the worst."""
+    found: dict[str, list[tuple[Check, Record]]] = {}
+    for record in records:
+        for evaluation in evaluations(record).values():
+            for check in evaluation.checks:
+                found.setdefault(check.name, []).append((check, record))
+    rows = []
+    for name, cases in found.items():
+        worst, record = max(cases, key=lambda case: case[0].value)
+        run = record.run
+        where = f"{style.title(run.activation)}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
+        rows.append(
+            [
+                CHECKS.get(name, cases[0][0].question),
+                f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
+                f"{100 * worst.limit:g} %",
+                f"{100 * worst.value:.1f} %".translate(MINUS),
+                where if worst.value > 0 else "",
+            ]
+        )
+    return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)
+
+
+def evaluations(record: Record) -> dict[str, Evaluation]:
+    """The best and the last epoch's; one, where they are the same."""
+    return {"best": record.best} | ({} if record.best == record.last else {"last": record.last})
+
+
+def failures(records: Iterable[Record]) -> list[tuple[Record, str, Check]]:
+    """Every check that failed: the record, which checkpoint, and the check."""
+    return [
+        (record, which, check)
+        for record in records
+        for which, evaluation in evaluations(record).items()
+        for check in evaluation.checks
+        if not check.passed
+    ]
