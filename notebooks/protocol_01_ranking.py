@@ -216,7 +216,7 @@ if lost:
 #
 # The test above takes two trained networks as given. Train them again from another seed and both change: ReLU's own accuracy
 # under PGD-50 varied by {glue:text}`spread` points over {glue:text}`seeds` seeds. A claim about an *activation* must survive
-# that. So the core has three seeds, and we compare within each.
+# that. So the core has several seeds, and we compare within each.
 
 # %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Digits: n = 497 images a seed, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
@@ -230,8 +230,9 @@ Markdown(standings.seed_table(digits))
 # %% [markdown]
 # *Points above ReLU under PGD-50, digits, n = {glue:text}`n` a seed, ℓ∞ with ε = {glue:text}`eps`.*
 #
-# With three seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds would
-# need 2.0. That is the price of three numbers, and it is why this page does not call a consistent sign a result.
+# With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds
+# would need 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
+# intervals are several: the more of them, the likelier that one excludes 0 by luck.
 
 # %% tags=["remove-cell"]
 redrawn = standings.redrawn(digits)
@@ -466,7 +467,7 @@ Markdown(claims.beside(judged))
 #
 # - Under one protocol, an order always comes out. With {glue:text}`n` images most of its middle is not a finding.
 # - Two networks are compared on the images on which they differ, and many comparisons need a correction.
-# - A difference must survive other seeds; three seeds are a beginning, with wide intervals.
+# - A difference must survive other seeds; a few seeds are a beginning, with wide intervals.
 # - Learned parameters move, but that they move does not show that they help.
 # - A ranking of robust accuracies is worth as much as the attack; the checklist belongs beside it.
 #
@@ -476,7 +477,7 @@ Markdown(claims.beside(judged))
 # 2. Two intervals overlap. Does that mean that the two activations do not differ?
 # 3. Which images enter McNemar's test, and which do not matter?
 # 4. What does Holm's correction protect from?
-# 5. Why is the interval over three seeds so much wider than the spread of the three values?
+# 5. Why is the interval over the seeds so much wider than the spread of their values?
 # 6. What does redrawing the test images imitate, and which kind of luck does it leave out?
 # 7. Why must the best epoch not be chosen on the test images?
 # 8. Which failed check would make you doubt the first place in this ranking?

@@ -233,11 +233,11 @@ def test_no_value_and_no_slope_left_of_zero(name):
         assert all((p.grad == 0).all() for p in module.parameters())
 
 
-@pytest.mark.parametrize("name", [*ZERO_LEFT, "maxout", "relu_smooth_gradient"])
+@pytest.mark.parametrize("name", [*ZERO_LEFT, "maxout", "frelu", "relu_smooth_gradient"])
 def test_slope_at_zero(name):
     """ReLU's slope at 0 is 0 by convention, SmoothReLU's by its formula; the smooth gradient's is 1/2."""
     x = torch.zeros(2, 3, 2, 2, requires_grad=True)
-    make(name)(x).sum().backward()
+    make(name, "layer" if name == "frelu" else None)(x).sum().backward()
     expected = 0.5 if name == "relu_smooth_gradient" else 0.0
     torch.testing.assert_close(x.grad, torch.full_like(x, expected))
 

@@ -227,6 +227,14 @@ def test_collapse_is_seen_in_the_history(rows, name, words):
         assert words in found
 
 
+def test_chance_depends_on_the_number_of_classes():
+    standard = Objective("standard")
+    assert collapse(history((0.6, 0.0, 0.0)), standard, classes=2) is None
+    assert collapse(history((0.52, 0.0, 0.0)), standard, classes=2)
+    assert collapse(history((0.03, 0.0, 0.0)), standard, classes=100) is None
+    assert collapse(history((0.012, 0.0, 0.0)), standard, classes=100)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path):
     file, rows = tmp_path / "resume.pt", []
     result = train(digits_cnn(), digits(128), QUICK, THREAT, short(5, lr=1e20), state=file, on_epoch=rows.append)

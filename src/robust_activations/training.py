@@ -338,10 +338,11 @@ def collapse(history: list[dict[str, Any]], objective: Objective, classes: int) 
     Catastrophic overfitting (Wong et al. 2020) is a fall of the PGD probe to under half of its best, while FGSM stays.
     """
     last = history[-1]
-    if last["held_clean"] <= 1.5 / classes:
+    chance = 1 / classes
+    if last["held_clean"] <= chance + min(chance / 2, 0.05):
         return f"clean accuracy {last['held_clean']:.1%} is no better than chance"
     best = max(row["held_pgd10"] for row in history)
-    if objective.adversarial and best > 1 / classes and last["held_pgd10"] < best / 2 < last["held_fgsm"]:
+    if objective.adversarial and best > chance and last["held_pgd10"] < best / 2 < last["held_fgsm"]:
         return f"catastrophic overfitting: PGD-10 fell from {best:.1%} to {last['held_pgd10']:.1%}"
     return None
 

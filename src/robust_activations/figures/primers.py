@@ -134,21 +134,24 @@ def landscape(
             with torch.no_grad():
                 logits = model((x + up * worst + side * noise).clamp(0, 1))
             margins[name] = -loss_per_image("margin", logits, y.expand(len(logits))).reshape(61, 61)
+    # One scale for all networks, cut where the deepest losses would drown the rest.
+    highest = max(float(margin.max()) for margin in margins.values())
+    lowest = max(-highest, min(float(margin.min()) for margin in margins.values()))
+    norm = TwoSlopeNorm(0, min(-1e-6, lowest), max(1e-6, highest))
     with style.book():
-        height = 0.62 * WIDTH if len(models) > 1 else 0.82 * WIDTH
-        figure, row = plt.subplots(1, len(models), figsize=(WIDTH, height), squeeze=False)
+        height = 0.66 * WIDTH if len(models) > 1 else 0.8 * WIDTH
+        figure, row = plt.subplots(1, len(models), figsize=(WIDTH, height), squeeze=False, sharey=True)
         for axes, (name, margin) in zip(row[0], margins.items(), strict=True):
-            norm = TwoSlopeNorm(0, min(-1e-6, float(margin.min())), max(1e-6, float(margin.max())))
-            mesh = axes.pcolormesh(ticks, ticks, margin, cmap="RdBu", norm=norm, rasterized=True)
+            mesh = axes.pcolormesh(ticks, ticks, margin, cmap="RdBu", norm=norm, shading="gouraud", rasterized=True)
             axes.contour(ticks, ticks, margin, [0], colors="black", linewidths=1.8)
-            axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linestyle=":", linewidth=1.2))
+            axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linestyle=":", linewidth=1.4))
             axes.plot(0, 0, "k+", markersize=9)
             axes.set(aspect="equal", title=name, xlabel="random direction / ε")
             axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
             axes.grid(False)
-            bar = figure.colorbar(mesh, ax=axes, location="bottom", shrink=0.9, aspect=25)
-            bar.set_label("lead of the true class")
-            bar.ax.locator_params(nbins=4)
+        bar = figure.colorbar(mesh, ax=row[0].tolist(), location="bottom", shrink=0.7, aspect=30)
+        bar.set_label("lead of the true class")
+        bar.ax.locator_params(nbins=6)
         row[0][0].set_ylabel("worst direction / ε")
     return _done(figure)
 
@@ -243,25 +246,20 @@ def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 # ---- how good, how sure, and compared with what ------------------------------------------------------------------
 
 
-def intervals(outcomes: Mapping[str, Outcome], xlabel: str = "correct") -> Figure:
-    """A line a name: the share of correct images with its 95 % Wilson interval."""
+def intervals(outcomes: Mapping[str, Outcome], *, zoom: bool = False) -> Figure:
+    """A line a name: the share of correct images with its 95 % Wilson interval; `zoom` leaves out what is empty."""
     with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.8 + 0.36 * len(outcomes)))
+        figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.48 * len(outcomes)))
         for place, outcome in enumerate(outcomes.values()):
             low, high = outcome.interval
             axes.plot([low, high], [place, place], color=COLOURS[2], linewidth=2.5, solid_capstyle="round")
             axes.plot(outcome.accuracy, place, "o", color=COLOURS[2], markersize=7)
-            left = outcome.accuracy > 0.8
-            axes.annotate(
-                f"{outcome.accuracy:.1%}",
-                (low if left else high, place),
-                (-6 if left else 6, 0),
-                textcoords="offset points",
-                ha="right" if left else "left",
-                va="center",
-            )
+            middle = min(0.93, max(0.05, outcome.accuracy))
+            axes.annotate(f"{outcome.accuracy:.1%}", (middle, place - 0.18), ha="center", va="bottom")
         axes.set_yticks(range(len(outcomes)), list(outcomes))
-        axes.set(xlim=(-0.02, 1.02), ylim=(len(outcomes) - 0.5, -0.5), xlabel=xlabel)
+        lowest = min(outcome.interval[0] for outcome in outcomes.values()) if zoom else 0
+        highest = max(outcome.interval[1] for outcome in outcomes.values()) if zoom else 1
+        axes.set(xlim=(lowest - 0.02, highest + 0.02), ylim=(len(outcomes) - 0.6, -0.75), xlabel="correct")
         axes.grid(axis="y", visible=False)
         style.percent(axes, "x")
     return _done(figure)
@@ -280,7 +278,8 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
                 axes.text(column, row, "–", ha="center", va="center", color="#777777")
                 continue
             strongest = value == np.nanmin(values[row])
-            axes.text(column, row, f"{value:.0%}", ha="center", va="center", weight="bold" if strongest else "normal")
+            colour, weight = "white" if value > 0.6 else "black", "bold" if strongest else "normal"
+            axes.text(column, row, f"{value:.0%}", ha="center", va="center", color=colour, weight=weight)
             if strongest:
                 corner = (column - 0.46, row - 0.44)
                 axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2.2))
@@ -296,7 +295,7 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
 
 def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
     """Half the width of Wilson's 95 % interval against the number of images, for several accuracies."""
-    n = np.unique(np.geomspace(50, 20_000, 80).astype(int))
+    n = 20 * np.unique(np.geomspace(2.5, 1000, 60).astype(int))  # of which 5 % is a whole number
     with style.book():
         figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
         for at, share in enumerate(shares):
@@ -307,6 +306,7 @@ def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
         axes.set(xscale="log", yscale="log", xlabel="test images n", ylabel="± points")
         axes.set_xticks(marks, [f"{mark:,}" for mark in marks])
         axes.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
+        axes.set_ylim(0.3, 16)
         axes.minorticks_off()
         axes.legend()
     return _done(figure)
@@ -323,7 +323,7 @@ def image_by_image(
     cells = np.full(-(-len(first) // across) * across, np.nan)
     cells[: len(first)] = np.select([first & second, first, second], [0, 1, 2], 3)
     with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+        figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
         grid = cells.reshape(-1, across)
         axes.pcolormesh(grid, cmap=ListedColormap(colours), vmin=-0.5, vmax=3.5, edgecolors="white", linewidth=1)
         axes.set(aspect="equal", ylim=(len(grid), 0), xticks=[], yticks=[])

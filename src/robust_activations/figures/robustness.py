@@ -86,9 +86,9 @@ def tradeoff(*scales: Standings) -> Figure:
             for record in one.ranked:
                 name, outcomes = record.run.activation, record.best.outcomes
                 x, y = outcomes["clean"], outcomes["pgd50"]
-                ax.plot(
-                    x.accuracy, y.accuracy, style.marker(name), color=style.colour(name), ms=7, mec="white", mew=0.6
-                )
+                front = 5 if name == "relu" else 4 if name in style.OWN else 3
+                look = {"color": style.colour(name), "ms": 7, "mec": "white", "mew": 0.6, "zorder": front}
+                ax.plot(x.accuracy, y.accuracy, style.marker(name), **look)
                 if name == "relu":
                     (left, right), (low, high) = x.interval, y.interval
                     ax.add_patch(Rectangle((left, low), right - left, high - low, color=SHADE, lw=0, zorder=0))
