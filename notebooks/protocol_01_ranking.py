@@ -57,7 +57,7 @@ note("decay", f"{run.schedule.weight_decay:g}")
 note("held", run.held_out)
 note("trained_on", f"{len(data.load('digits').train_images) - run.held_out:,}")
 note("seed_count", len(protocol.SEEDS))
-note("core_count", len(protocol.CORE))
+note("core_count", len(protocol.core("digits")))
 note("n", n)
 note("shape", run.schedule.shape)
 options = {name: set(values) for name, values in protocol.OPTIONS.items()}
@@ -206,7 +206,7 @@ note("seeds", len(digits.seeds))
 note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
 note("factor", f"{stats.t.ppf(0.975, len(digits.seeds) - 1):.1f}" if len(digits.seeds) > 1 else "infinitely many")
 note("in_core", standings.words(core))
-lost = [name for name in protocol.CORE if name not in digits.core]
+lost = [name for name in protocol.core("digits") if name not in digits.core]
 over_text = f"The interval excludes 0 for: {standings.words(clear)}. The sign changes from seed to seed for: {standings.words(mixed)}."
 if lost:
     over_text += f" Not shown, because a seed collapsed: {standings.words(lost)}."

@@ -16,7 +16,7 @@ from closed_forms import CASES, CLOSED, X, arguments, make, points, sigma, step
 from helpers import perturb
 from robust_activations import activations
 from robust_activations.activations import REGISTRY, create
-from robust_activations.attacks import attacking
+from robust_activations.attacks import attacking, true_gradients
 
 NAMES = activations.names()
 # All ways of sharing; None where there is nothing to share.
@@ -259,6 +259,11 @@ def test_the_smooth_gradient_is_seen_where_its_switch_says(where):
         with attacking(module):
             pass
         torch.testing.assert_close(slope(), hard if where == "update" else smooth)
+    torch.testing.assert_close(slope(), hard if where == "attack" else smooth)
+    with true_gradients(module):  # whoever evaluates the network meets ReLU's own
+        torch.testing.assert_close(slope(), hard)
+        with attacking(module):
+            torch.testing.assert_close(slope(), hard)
     torch.testing.assert_close(slope(), hard if where == "attack" else smooth)
 
 

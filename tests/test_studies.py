@@ -74,7 +74,9 @@ def test_protocol_has_every_activation_and_three_seeds_of_the_core(scale):
     assert [run.activation for run in ones[: len(protocol.CORE)]] == list(protocol.CORE)
     assert {run.activation for run in ones} == set(activations.names())
     for name in activations.names():
-        assert [run.seed for run in ones if run.activation == name] == ([0, 1, 2] if name in protocol.CORE else [0])
+        assert [run.seed for run in ones if run.activation == name] == (
+            [0, 1, 2] if name in protocol.core(scale) else [0]
+        )
     # One protocol: but for activation and seed, all runs are the same.
     assert len({replace(run, activation="relu", activation_options={}, seed=0).id for run in ones}) == 1
 
@@ -239,7 +241,7 @@ def test_collect_trains_what_is_missing_and_no_more(project, monkeypatch, capfd)
     assert [record.id for record in records.of(tiny.RUNS)] == [run.id for run in tiny.RUNS]
     assert records[tiny.RUNS[2]] == planted
     assert records[tiny.RUNS[0]].provenance.code == paths.fingerprint()
-    assert {path.parent.name for path in project.glob("data/checkpoints/*/best.safetensors")} == {
+    assert {path.parent.name for path in project.glob("data/live/*/checkpoints/*/best.safetensors")} == {
         tiny.RUNS[0].id, tiny.RUNS[1].id,
     }  # fmt: skip
     assert capfd.readouterr() == ("", "")  # nothing that would stand in the page

@@ -162,6 +162,19 @@ def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
             switch.attacking = before
 
 
+@contextmanager
+def true_gradients(model: nn.Module) -> Iterator[None]:
+    """Every activation with its own derivative, as an attacker of the finished network meets it."""
+    switches = [(module, module.switched_on) for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
+    try:
+        for switch, _ in switches:
+            switch.switched_on = False
+        yield
+    finally:
+        for switch, before in switches:
+            switch.switched_on = before
+
+
 def loss_per_image(
     loss: Loss, logits: Float[Tensor, "n k"], y: Int[Tensor, " n"], clean: Float[Tensor, "n k"] | None = None
 ) -> Float[Tensor, " n"]:

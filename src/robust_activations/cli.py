@@ -60,7 +60,7 @@ def parser() -> Parser:
 
     def places(one: argparse.ArgumentParser) -> None:
         one.add_argument("--scale", help="digits (default), cpu, gpu or paper")
-        one.add_argument("--data", type=Path, metavar="DIR", help="downloads, caches, checkpoints (default: data)")
+        one.add_argument("--data", type=Path, metavar="DIR", help="downloads, checkpoints (default: data)")
         one.add_argument("--ledger", type=Path, metavar="DIR", help="records (default: data/ledger; digits: data/live)")
 
     one = command("list", list_all, "Activations, models, datasets and studies.")
@@ -187,7 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
             study,
             ones,
             folder=arguments.ledger or paths.ledger(scale),
-            root=arguments.data or paths.project() / "data",
+            root=arguments.data or paths.data(scale),
             device=device,
             budget=budget,
             progress=not arguments.quiet,

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from robust_activations.attacks import PGD, Threat, attacking, autoattack, fgsm, input_gradient, pgd
+from robust_activations.attacks import PGD, Threat, attacking, autoattack, fgsm, input_gradient, pgd, true_gradients
 from robust_activations.checks import check_images, check_labels
 from robust_activations.errors import UserError, unknown
 from robust_activations.stats import wilson
@@ -191,7 +191,7 @@ def evaluate(
     x = images.float() / 255 if images.dtype == torch.uint8 else images.float()
     x, y = x[: suite.n], labels[: suite.n]
     check_images(x)
-    with full_precision(x.device):
+    with full_precision(x.device), true_gradients(model):
         with attacking(model), torch.no_grad():
             check_labels(y, num_classes=model(x[:1]).shape[1])
         return _evaluate(model, x, y, threat, suite, seed, batch_size, state)

@@ -33,3 +33,11 @@ def fingerprint() -> str:
 def ledger(scale: str) -> Path:
     """Where the records of a scale lie: `data/ledger`, committed; at `digits`, trained live, `data/live/<code>`."""
     return project() / "data" / (f"live/{fingerprint()}" if scale == "digits" else "ledger")
+
+
+def data(scale: str) -> Path:
+    """Where downloads, caches and checkpoints lie: `data`; at `digits`, which downloads nothing, beside the records.
+
+    So weights and records that were trained live come and go together.
+    """
+    return ledger(scale) if scale == "digits" else project() / "data"

@@ -56,6 +56,16 @@ def build(run: Run, dataset: data.Dataset) -> nn.Module:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def trained(run: Run, root: Path, which: str = "best") -> nn.Module:
+    """The network of a recorded run with the weights of its `best` or `last` epoch, in evaluation mode.
+
+    **Raises** `UserError` if its checkpoint is not below `root` (see `paths.data`).
+    """
+    model = build(run, data.load(run.dataset, root=root, image_size=run.image_size))
+    checkpoints.load(root / "checkpoints" / run.id / f"{which}.safetensors", model)
+    return model.eval()
+
+
 def images_of(run: Run, dataset: data.Dataset, device: torch.device) -> Images:
     """The training images of a run on the device, without those held out."""
     images, labels, held_images, held_labels = data.hold_out(dataset, run.held_out, seed=0)
@@ -99,7 +109,7 @@ def execute(
             bar.update(row["epoch"] + 1 - bar.n)
             bar.set_postfix(loss=f"{row['loss']:.3f}", pgd10=f"{row.get('held_pgd10', 0):.3f}")
 
-        trained = train(
+        out = train(
             model,
             images_of(run, dataset, device),
             run.objective,
@@ -111,17 +121,17 @@ def execute(
             on_epoch=show,
             go_on=go_on,
         )
-    if not trained.finished or not go_on():
+    if not out.finished or not go_on():
         return None
-    evaluations = _evaluate_both(run, model, trained, dataset, device, folder)
-    earlier = sum(row["seconds"] for row in trained.history[: len(trained.history) - len(rows)])
+    evaluations = _evaluate_both(run, model, out, dataset, device, folder)
+    earlier = sum(row["seconds"] for row in out.history[: len(out.history) - len(rows)])
     return Record(
         id=run.id,
         run=run,
         provenance=provenance(dataset, run, device, started, earlier + time.perf_counter() - start),
-        history=tuple(trained.history),
-        best_epoch=trained.best_epoch,
-        collapsed=trained.collapsed,
+        history=tuple(out.history),
+        best_epoch=out.best_epoch,
+        collapsed=out.collapsed,
         parameters=sum(p.numel() for p in model.parameters()),
         last=evaluations[0],
         best=evaluations[1],

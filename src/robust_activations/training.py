@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_activations import activations
-from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd
+from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd, true_gradients
 from robust_activations.data import Augment, Batches
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
@@ -302,7 +302,7 @@ def _probe(
     """Accuracy on the held-out images: clean, FGSM and PGD-10; and what the activations have learned."""
     generator = torch.Generator(data.images.device).manual_seed(seed)
     correct = {"clean": 0, "fgsm": 0, "pgd10": 0}
-    with attacking(model), context():
+    with attacking(model), true_gradients(model), context():
         for images, y in zip(data.held_images.split(512), data.held_labels.split(512), strict=True):
             x = images.float() / 255
             for name, attack in (("clean", None), ("fgsm", fgsm(threat)), ("pgd10", PROBE)):

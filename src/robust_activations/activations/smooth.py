@@ -61,8 +61,9 @@ class _SmoothBackward(torch.autograd.Function):
 class ReLUSmoothGradient(Activation):
     r"""ReLU forward, :math:`\sigma(\alpha x)` for its derivative: the paper's experiment on gradient quality.
 
-    `where` says who sees the smooth derivative: the `attack`, the parameter `update`, or `both`.
-    `attacks.attacking` tells the module which of the two is under way.
+    `where` says who sees the smooth derivative in training: the `attack`, the parameter `update`, or `both`.
+    `attacks.attacking` tells the module which of the two is under way. Whoever evaluates the network attacks it with
+    its own derivative: `attacks.true_gradients` switches the smooth one off.
     """
 
     values: ClassVar = {"alpha": 10.0}
@@ -74,7 +75,8 @@ class ReLUSmoothGradient(Activation):
         super().__init__(alpha=alpha)
         self.where = where
         self.attacking = False
+        self.switched_on = True
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         smooth = self.where == "both" or (self.where == "attack") == self.attacking
-        return _SmoothBackward.apply(x, self.alpha) if smooth else F.relu(x)
+        return _SmoothBackward.apply(x, self.alpha) if smooth and self.switched_on else F.relu(x)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Rectangle
+from scipy.stats import chi2_contingency
 from torch import Tensor, nn
 
 from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
-from robust_activations.figures import style
+from robust_activations.figures import catalogue, style
 from robust_activations.ledger import Record
-from robust_activations.stats import Paired, wilson
+from robust_activations.stats import Paired, mcnemar, wilson
 
 WIDTH = 5.2
 INK, PUSH = "gray_r", "RdBu_r"  # digits; perturbations and margins, which have two signs
@@ -139,7 +140,7 @@ def landscape(
     lowest = max(-highest, min(float(margin.min()) for margin in margins.values()))
     norm = TwoSlopeNorm(0, min(-1e-6, lowest), max(1e-6, highest))
     with style.book():
-        height = 0.66 * WIDTH if len(models) > 1 else 0.8 * WIDTH
+        height, place = (0.66 * WIDTH, "bottom") if len(models) > 1 else (0.78 * WIDTH, "right")
         figure, row = plt.subplots(1, len(models), figsize=(WIDTH, height), squeeze=False, sharey=True)
         for axes, (name, margin) in zip(row[0], margins.items(), strict=True):
             mesh = axes.pcolormesh(ticks, ticks, margin, cmap="RdBu", norm=norm, shading="gouraud", rasterized=True)
@@ -149,7 +150,7 @@ def landscape(
             axes.set(aspect="equal", title=name, xlabel="random direction / ε")
             axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
             axes.grid(False)
-        bar = figure.colorbar(mesh, ax=row[0].tolist(), location="bottom", shrink=0.7, aspect=30)
+        bar = figure.colorbar(mesh, ax=row[0].tolist(), location=place, shrink=0.8, aspect=30)
         bar.set_label("lead of the true class")
         bar.ax.locator_params(nbins=6)
         row[0][0].set_ylabel("worst direction / ε")
@@ -337,25 +338,39 @@ def image_by_image(
     return _done(figure)
 
 
-def table(records: Sequence[Record]) -> pd.DataFrame:
+# ---- tables, in Markdown, for cells with `mystnb={"markdown_format": "myst"}` -------------------------------------
+
+
+def table(records: Sequence[Record]) -> str:
     """Percent of test images right, with 95 % Wilson intervals, of the best epoch; and seconds of training."""
     columns = {"clean": "Clean", "fgsm": "FGSM", "pgd20": "PGD-20", "pgd50": "PGD-50"}
     rows = []
     for record in records:
-        row = {"Objective": OBJECTIVES[record.run.objective.name] + (" (collapsed)" if record.collapsed else "")}
-        for key, column in columns.items():
+        row = [OBJECTIVES[record.run.objective.name] + (", collapsed" if record.collapsed else "")]
+        for key in columns:
             outcome = record.best.outcomes[key]
             low, high = outcome.interval
-            row[column] = f"{100 * outcome.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-        rows.append(row | {"Training": f"{sum(epoch['train_seconds'] for epoch in record.history):.0f} s"})
-    return pd.DataFrame(rows).set_index("Objective")
+            row.append(f"{100 * outcome.accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
+        rows.append([*row, f"{sum(epoch['train_seconds'] for epoch in record.history):.0f} s"])
+    return catalogue.table(["Objective", *columns.values(), "Training"], rows)
 
 
-def checklists(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
+def checklists(evaluations: Mapping[str, Evaluation]) -> str:
     """The gradient-masking checklist, a row a check and a column a model."""
-    return pd.DataFrame(
-        {
-            name: {c.question: f"{'passed' if c.passed else 'CAUGHT'}, {c.value:.0%}" for c in evaluation.checks}
-            for name, evaluation in evaluations.items()
-        }
-    )
+    questions = [check.question for check in next(iter(evaluations.values())).checks]
+    rows = []
+    for at, question in enumerate(questions):
+        checks = [evaluation.checks[at] for evaluation in evaluations.values()]
+        rows.append([question, *(f"{c.value:.0%}" if c.passed else f"**{c.value:.0%}, caught**" for c in checks)])
+    return catalogue.table(["Check", *evaluations], rows)
+
+
+def pairs(records: Sequence[Record], attack: str = "pgd50") -> str:
+    """Every two records: the difference in points, and its p with and without regard to the images being the same."""
+    rows = []
+    for one, other in combinations(records, 2):
+        a, b = (record.best.outcomes[attack].right for record in (one, other))
+        paired, unpaired = mcnemar(a, b), chi2_contingency([[a.sum(), (~a).sum()], [b.sum(), (~b).sum()]], False)
+        names = " − ".join(OBJECTIVES[record.run.objective.name] for record in (one, other))
+        rows.append([names, f"{100 * paired.difference:+.1f}", f"{unpaired.pvalue:.2g}", f"{paired.p:.2g}"])
+    return catalogue.table(["Pair", "Points", "p, unpaired", "p, McNemar"], rows)

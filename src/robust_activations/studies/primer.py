@@ -23,7 +23,9 @@ OBJECTIVES = (
 def runs(scale: str) -> Iterator[Run]:
     """ReLU in every objective; the primers exist at scale `digits` alone. AutoAttack for PGD-AT, on 100 images."""
     if scale == "digits":
-        dear = Suite(("clean", "fgsm", "pgd20", "pgd50", "autoattack"), autoattack_n=100)
+        dear = Suite(
+            ("clean", "fgsm", "pgd20", "pgd50", "autoattack"), autoattack_n=100, square_n=100, square_queries=200
+        )
         for objective in OBJECTIVES:
             yield recipe(scale)("relu", objective=objective, suite=dear if objective.name == "pgd_at" else Suite())
 
