@@ -22,7 +22,7 @@ STANDARD_DIGITS = Threat("linf", "12.75/255")
 
 
 def core(scale: str) -> tuple[str, ...]:
-    """The activations with three seeds; at digits, which is trained while the book is built, only those of the claims."""
+    """The activations with three seeds; at digits, trained while the book is built, only those of the claims."""
     return CORE[:5] if scale == "digits" else CORE
 
 
