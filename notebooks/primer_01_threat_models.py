@@ -282,7 +282,7 @@ figures.accuracy(
 
 # %% [markdown]
 # From one start to ten, PGD-20 goes from {glue:text}`one-start` to {glue:text}`ten-starts`. In the book's tables, *PGD-20*
-# has one start and *PGD-50* has five.
+# has one start and *PGD-50* has three.
 #
 # ## What the attacker walks on
 #

@@ -137,7 +137,7 @@ for epoch in range(3):
 #
 # One network, one recipe, five objectives, each on {glue:text}`train-n` digits. The numbers are percent of
 # {glue:text}`test-n` test images that are right, with the 95 % Wilson interval; the threat model is $\ell_\infty$,
-# $\varepsilon =$ {glue:text}`eps`, and PGD-50 is the best of five starts. The last column is what training took on the
+# $\varepsilon =$ {glue:text}`eps`, and PGD-50 is the best of three starts. The last column is what training took on the
 # machine that built this page.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input", "no-figure"]

@@ -89,7 +89,7 @@ pprint(protocol.recipe("digits")("relu"), width=76)
 #   rate {glue:text}`lr` ({glue:text}`shape`), weight decay {glue:text}`decay` on weights but not on the activations' parameters.
 #
 # attacks
-# : FGSM, PGD-20, and PGD-50 with five restarts at the same ε, on the epoch that did best under PGD-10 on the held-out images.
+# : FGSM, PGD-20, and PGD-50 with three starts at the same ε, on the epoch that did best under PGD-10 on the held-out images.
 #
 # That is {glue:text}`runs` runs for {glue:text}`activations` activations: one seed each, {glue:text}`seed_count` seeds for the core of
 # {glue:text}`core_count` that the papers are about, and ReLU and SPLASH trained without attacks, because that is what SPLASH's paper claims something about.
@@ -135,7 +135,7 @@ note("half_width", f"{50 * (width[1] - width[0]):.1f}")
 # {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`. Clean accuracies
 # crowd near the right edge: on images this easy, they say little.
 
-# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by accuracy under PGD-50, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, five restarts), with 95 % Wilson intervals; first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255; data, ε and n of each panel are in its title. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by accuracy under PGD-50, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255; data, ε and n of each panel are in its title. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
 robustness.ranking(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -24,8 +24,8 @@ from robust_activations.stats import wilson
 SUITE: dict[str, Callable[[Threat], PGD]] = {
     "fgsm": fgsm,
     "pgd20": lambda threat: PGD(steps=20),
-    "pgd50": lambda threat: PGD(steps=50, restarts=5),
-    "pgd50_margin": lambda threat: PGD(steps=50, restarts=5, loss="margin"),
+    "pgd50": lambda threat: PGD(steps=50, restarts=3),
+    "pgd50_margin": lambda threat: PGD(steps=50, restarts=3, loss="margin"),
 }
 ATTACKS = ("clean", *SUITE, "autoattack")
 
