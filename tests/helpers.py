@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from functools import cache
 
 import jaxtyping
+import pytest
 import torch
 from torch import Tensor, nn
 
 from robust_activations import data, models
 from robust_activations.attacks import PGD, Threat
+from robust_activations.errors import UserError
 from robust_activations.training import Images, Objective, Schedule, train
 
 
@@ -23,6 +25,25 @@ def unchecked() -> Iterator[None]:
         yield
     finally:
         jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_images(n: int, c: int = 3, h: int = 8, w: int = 8, seed: int = 0) -> Tensor:
+    return torch.randint(0, 256, (n, c, h, w), dtype=torch.uint8, generator=seeded(seed))
+
+
+def numbered(n: int) -> tuple[Tensor, Tensor]:
+    """n ≤ 256 images of one pixel each, whose grey level is their label is their index."""
+    return torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1), torch.arange(n)
+
+
+def one_line(error: pytest.ExceptionInfo[UserError]) -> str:
+    message = str(error.value)
+    assert "\n" not in message
+    return message
 
 
 def perturb(module: nn.Module, seed: int = 0, scale: float = 0.3) -> nn.Module:
