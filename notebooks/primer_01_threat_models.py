@@ -22,8 +22,10 @@ from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import primers as figures
 
-records = studies.collect("primer")  # trains what is not there yet
-record = next(r for r in records.of(studies.get("primer")[0].runs("digits")) if r.run.objective.name == "standard")
+# Trains what has not been trained yet.
+records = studies.collect("primer").of(studies.primer.STUDY.runs("digits"))
+recorded = {record.run.objective.name: record for record in records}
+record = recorded["standard"]
 
 # %% [markdown]
 # A **record** holds what came out of one training run. This one is of a small convolutional network, trained in the
@@ -40,6 +42,8 @@ print(record.best.outcomes["clean"])
 
 # %% tags=["remove-cell"]
 from myst_nb import glue
+
+from robust_activations.evaluation import SUITE
 
 
 def say(name, value):
@@ -59,8 +63,11 @@ say("eps-pixels", f"{record.run.threat.radius:g}")
 
 # %% mystnb={"image": {"alt": "Three rows, one a digit. On the left the clean image and the correct class; in the middle a pattern of red and blue pixels; on the right the sum, in which the digit can still be read, and a wrong class."}, "figure": {"caption": "Three test images, what PGD-20 adds to them to mislead the standard-trained network (red: more ink, blue: less; full colour: ±38.25/255), and the result. Under each image stands the class that the network sees. Threat model: ℓ∞, ε = 38.25/255.", "name": "fig-p1-gallery"}} tags=["hide-input"]
 threat = record.run.threat
-lost = torch.from_numpy(~record.best.outcomes["pgd20"].right)  # a record knows which images fell
-shown = torch.stack([torch.nonzero(lost & (y == label))[0, 0] for label in (3, 4, 9)])
+wide = Threat("l2", "200/255")  # for later
+right = torch.from_numpy(record.best.outcomes["clean"].right)  # a record knows which images
+holds = [under_attack(network, x, y, t, figures.PICTURED) for t in (threat, wide)]
+lost = right & ~holds[0] & ~holds[1]
+shown = torch.stack([torch.nonzero(lost & (y == label))[0, 0] for label in y[lost].unique()[-3:]])
 figures.gallery(x[shown], y[shown], {"PGD adds": (network, threat)}, threat.radius)
 
 # %% [markdown]
@@ -70,11 +77,10 @@ figures.gallery(x[shown], y[shown], {"PGD adds": (network, threat)}, threat.radi
 # example** is an image near $x$ that the network gets wrong. To find one is to solve
 #
 # $$
-# \max_{\delta}\; \ell\big(f_\theta(x + \delta), y\big)
-# \quad\text{such that}\quad
-# \lVert \delta \rVert_p \le \varepsilon
-# \;\text{ and }\;
-# x + \delta \in [0, 1]^d ,
+# \begin{aligned}
+# \max_{\delta}\;\; & \ell\big(f_\theta(x + \delta), y\big) \\
+# \text{such that}\;\; & \lVert \delta \rVert_p \le \varepsilon \;\text{ and }\; x + \delta \in [0, 1]^d ,
+# \end{aligned}
 # $$ (eq:p1-max)
 #
 # where $\ell$ is a loss, usually cross-entropy. The constraint is the **threat model**: which norm, and how far. Two norms
@@ -234,7 +240,7 @@ def pgd(model, x, y, eps, steps, step):
 
 
 moved = pgd(network, x, y, threat.radius, steps=20, step=threat.radius / 4)
-print("right after PGD-20:", int((network(moved).argmax(1) == y).sum()), "of", len(y))
+print("after PGD-20:", Outcome.of(network(moved).argmax(1) == y, 0.0))
 
 # %% tags=["remove-cell"]
 clean_right = under_attack(network, x, y, threat, attacks.fgsm(threat))
@@ -270,6 +276,7 @@ steps = (1, 2, 5, 10, 20, 50, 100)
 by_steps = [under_attack(network, x, y, threat, PGD(steps=s)) for s in steps]
 alone = [under_attack(network, x, y, threat, PGD(steps=20), seed=seed) for seed in range(10)]
 by_restarts = [torch.stack(alone[: count + 1]).all(0) for count in range(len(alone))]
+say("starts", SUITE["pgd50"](threat).restarts)
 say("one-start", by_restarts[0])
 say("ten-starts", by_restarts[-1])
 
@@ -282,7 +289,7 @@ figures.accuracy(
 
 # %% [markdown]
 # From one start to ten, PGD-20 goes from {glue:text}`one-start` to {glue:text}`ten-starts`. In the book's tables, *PGD-20*
-# has one start and *PGD-50* has three.
+# has one start and *PGD-50* has {glue:text}`starts`.
 #
 # ## What the attacker walks on
 #
@@ -290,16 +297,16 @@ figures.accuracy(
 # found, and a random one of the same size. Colour shows by how much the true class leads its best rival. Where the lead
 # turns negative, the image is lost.
 
-# %% mystnb={"image": {"alt": "A map around one image. Moving sideways, along a random direction, the colour hardly changes. Moving up, along the worst direction, it turns from blue to red across a black line that lies inside the dotted square of size epsilon."}, "figure": {"caption": "The lead of the true class around one test image of the standard-trained network (cross: the clean image). Blue: right; red: wrong; black line: where the lead is zero. The dotted square is ε = 38.25/255 along both directions, ℓ∞.", "name": "fig-p1-landscape"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A map around one image. Moving sideways, along a random direction, the colour hardly changes. Moving up, along the worst direction, it turns from blue to red across a black line that lies inside the dotted square of size epsilon."}, "figure": {"caption": "The lead of the true class around one test image of the standard-trained network (cross: the clean image). Blue: right; red: wrong; black line: where the lead is zero. The dotted square is ε = 38.25/255 along each direction (ℓ∞; its corners lie outside the ball).", "name": "fig-p1-landscape"}} tags=["hide-input"]
 with attacks.attacking(network):
-    worst = attacks.pgd(network, x, y, threat, PGD(steps=20, loss="margin"))
+    worst = attacks.pgd(network, x, y, threat, figures.PICTURED)
     lead = -attacks.loss_per_image("margin", network(worst), y)
 fallen = torch.nonzero(lead < 0)[:, 0]
 typical = fallen[lead[fallen].argsort()[len(fallen) // 2]].reshape(1)  # half of them fall deeper, half less deep
 figures.landscape({"standard training": network}, x[typical], y[typical], threat)
 
 # %% [markdown]
-# Along a random direction almost nothing happens; along the worst one the border is near. A ball in 64 dimensions has
+# Along the random direction little happens; along the worst one the border is near. A ball in 64 dimensions has
 # very many directions, and chance does not find the bad ones. A gradient does.
 #
 # ## Another norm
@@ -313,7 +320,6 @@ right_l2 = under_attack(network, x, y, threat_l2, PGD(steps=20))
 print(threat_l2, "->", Outcome.of(right_l2, 0.0))
 
 # %% mystnb={"image": {"alt": "Three rows, one a digit: the clean image, the l-infinity perturbation in which almost every pixel is strongly coloured, the attacked image, the l-2 perturbation in which a few pixels are coloured, and the attacked image."}, "figure": {"caption": "The same digits under ℓ∞ (ε = 38.25/255) and ℓ2 (ε = 200/255), PGD-20. Full colour: ±100/255. The first attack changes every pixel a little, the second some pixels more.", "name": "fig-p1-norms"}} tags=["hide-input"]
-wide = Threat("l2", "200/255")
 figures.gallery(x[shown], y[shown], {"ℓ∞ adds": (network, threat), "ℓ2 adds": (network, wide)}, 100 / 255)
 
 # %% [markdown]
@@ -380,8 +386,9 @@ def pgd_towards(model, x, target, eps, steps, step):
 
 others = x[y != 8]
 eights = torch.full((len(others),), 8)
-moved = pgd_towards(network, others, eights, threat.radius, steps=20, step=threat.radius / 4)
-print("seen as an 8:", int((network(moved).argmax(1) == 8).sum()), "of", len(others))
+eps = threat.radius
+moved = pgd_towards(network, others, eights, eps, steps=20, step=eps / 4)
+print("seen as an 8:", Outcome.of(network(moved).argmax(1) == 8, 0.0))
 
 # %% [markdown]
 # It is harder than to make the network err in *some* way, which is why we do not measure robustness like this.
@@ -404,13 +411,14 @@ print("seen as an 8:", int((network(moved).argmax(1) == 8).sum()), "of", len(oth
 
 # %% mystnb={"merge_streams": true}
 for share in (1 / 40, 1 / 10, 1 / 4, 1, 2):
-    right = under_attack(network, x, y, threat, PGD(steps=20, step=str(share * threat.radius)))
+    attack = PGD(steps=20, step=str(share * threat.radius))
+    right = under_attack(network, x, y, threat, attack)
     print(f"step {share:5.3f} ε: {Outcome.of(right, 0.0)}")
 
 # %% [markdown]
 # Twenty steps of $\varepsilon/40$ go half an $\varepsilon$ at most: the attack never reaches the edge of its ball, and the
 # network *looks* better. A defence that is tested with too short a step is the simplest way to fool oneself. Very
-# long steps jump from corner to corner, which costs something too.
+# long steps jump from corner to corner.
 # ```{solution-end}
 # ```
 

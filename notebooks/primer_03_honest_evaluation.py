@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from robust_activations import attacks, data, evaluation, paths, runs, stats, studies, training
+from robust_activations import attacks, data, paths, runs, stats, studies
 from robust_activations.attacks import PGD
-from robust_activations.evaluation import Outcome, Suite, under_attack
+from robust_activations.evaluation import Outcome, Suite, evaluate, under_attack
 from robust_activations.figures import primers as figures
 
 records = studies.collect("primer").of(studies.primer.STUDY.runs("digits"))
@@ -39,6 +39,8 @@ from IPython.display import Markdown
 from myst_nb import glue
 from scipy.stats import chi2_contingency
 
+from robust_activations import evaluation
+
 
 def say(name, value):
     """A number for the text: images right, with n and the 95 % interval, or anything that is text already."""
@@ -47,6 +49,7 @@ def say(name, value):
 
 say("eps", threat.eps)
 say("test-n", len(y))
+say("starts", evaluation.SUITE["pgd50"](threat).restarts)
 
 # %% [markdown]
 # ## Four networks apply
@@ -88,8 +91,11 @@ models = {
 # attack all four with the workhorse of the field, PGD-20 on the cross-entropy, on the first {glue:text}`few` test images.
 
 # %%
-suite = Suite(("clean", "fgsm", "pgd20", "pgd50"), n=100, square_n=100, square_queries=300)
-evaluated = {name: evaluation.evaluate(model, x, y, threat, suite) for name, model in models.items()}
+ladder = ("clean", "fgsm", "pgd20", "pgd50")
+suite = Suite(ladder, n=100, square_n=100, square_queries=300)
+evaluated = {}
+for name, model in models.items():
+    evaluated[name] = evaluate(model, x, y, threat, suite)
 
 # %% mystnb={"image": {"alt": "Accuracy under PGD-20 with intervals for four networks. Standard is near the bottom of the scale; saturated and quantised are at the top, above PGD-AT."}, "figure": {"caption": "Four networks under PGD-20 with the cross-entropy loss (ℓ∞, ε = 38.25/255, {glue:text}`few` test images, 95 % Wilson intervals).", "name": "fig-p3-apply"}} tags=["hide-input"]
 figures.intervals({name: found.outcomes["pgd20"] for name, found in evaluated.items()})
@@ -103,14 +109,14 @@ for name, found in evaluated.items():
     say(f"{name}-checks", len(found.checks))
 masked = evaluated["PGD-AT"].masked
 say("verdict", "has passed every check" if not masked else f"has failed {', '.join(masked)}")
-frauds = min(evaluated[name].outcomes["pgd20"].correct for name in ("saturated", "quantised"))
-beaten = frauds > evaluated["PGD-AT"].outcomes["pgd20"].correct
-say("winners", "Both defences beat" if beaten else "The defences rival")
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+counts = {name: found.outcomes["pgd20"].correct for name, found in evaluated.items()}
+beaten = min(counts["saturated"], counts["quantised"]) > counts["PGD-AT"]
+Markdown(f"""Saturated: {counts["saturated"]} of {suite.n}. Quantised: {counts["quantised"]}. PGD-AT: {counts["PGD-AT"]}.
+{"Both defences beat" if beaten else "The defences keep up with"} adversarial training, at no cost in training and next to
+none in clean accuracy. You should be suspicious.""")
 
 # %% [markdown]
-# Saturated: {glue:text}`saturated-pgd20`. Quantised: {glue:text}`quantised-pgd20`. {glue:text}`winners` adversarial training,
-# at no cost in training and none in clean accuracy. You should be suspicious.
-#
 # ## Look at the gradient
 #
 # PGD goes where the gradient points. So ask first whether it points anywhere:
@@ -154,7 +160,7 @@ Markdown(figures.checklists(evaluated))
 #   looking the wrong way.
 #
 # A check that passes proves nothing, of course. One that fails proves that the accuracy beside it is not to be believed.
-# In this book a record with a failed check says so wherever it appears.
+# Every record in this book carries its answers to these questions.
 #
 # ## Break them
 #
@@ -229,13 +235,13 @@ best = recorded["pgd_at"].best
 dear = best.outcomes["autoattack"]
 same_images = {
     name: Outcome.of(torch.from_numpy(best.outcomes[key].right[: dear.n]), 0.0)
-    for name, key in (("clean", "clean"), ("FGSM", "fgsm"), ("PGD-20", "pgd20"), ("PGD-50, three starts", "pgd50"))
+    for name, key in (("clean", "clean"), ("FGSM", "fgsm"), ("PGD-20", "pgd20"), ("PGD-50", "pgd50"))
 } | {"AutoAttack": dear}
 say("pgd50-all", best.outcomes["pgd50"])
-say("pgd50-same", same_images["PGD-50, three starts"])
+say("pgd50-same", same_images["PGD-50"])
 say("aa", dear)
 say("aa-n", dear.n)
-say("aa-differ", int((dear.right != same_images["PGD-50, three starts"].right).sum()))
+say("aa-differ", int((dear.right != same_images["PGD-50"].right).sum()))
 say("aa-left", ", ".join(f"{count} after {name}" for name, count in dear.left.items()))
 say("flags", "no warning" if not best.flags else f"{len(best.flags)} warnings")
 say("one-start", by_restarts[0])
@@ -250,7 +256,7 @@ figures.accuracy(
 
 # %% [markdown]
 # Then other attacks. AutoAttack is dear, so the record holds it for {glue:text}`aa-n` images:
-# {glue:text}`aa-left`, and {glue:text}`flags` of its own.
+# left are {glue:text}`aa-left`, with {glue:text}`flags` of its own.
 #
 # Now beware. On all test images PGD-50 leaves {glue:text}`pgd50-all`; AutoAttack leaves {glue:text}`aa`. Which of the two is
 # stronger? These numbers cannot tell, because the images are not the same. On the same ones they can:
@@ -291,7 +297,8 @@ say("half-cifar", f"{50 * (high - low):.1f}")
 
 # %%
 compared = [record for record in records if record.run.objective.adversarial]
-better, worse = (choose(compared, key=lambda record: record.best.outcomes["pgd50"].correct) for choose in (max, min))
+compared.sort(key=lambda record: record.best.outcomes["pgd50"].correct)
+worse, better = compared[0], compared[-1]
 first, second = (record.best.outcomes["pgd50"].right for record in (better, worse))
 test = stats.mcnemar(first, second)
 print(test)
@@ -303,9 +310,12 @@ say("second-name", names[1])
 say("only-first", test.only_first)
 say("only-second", test.only_second)
 say("differ", test.only_first + test.only_second)
+counts = [[int(right.sum()), int((~right).sum())] for right in (first, second)]
+say("unpaired-p", f"{chi2_contingency(counts, correction=False).pvalue:.2g}")
+say("pairs", len(list(combinations(compared, 2))))
 say("paired-p", f"{test.p:.2g}")
 
-# %% mystnb={"image": {"alt": "A grid with a small square for each test image. Most squares are pale: both networks are right. A number of dark ones: neither is. A few are blue or orange, where only one of the two is right."}, "figure": {"caption": "The best and the worst of four adversarially trained networks under PGD-50 (three starts, ℓ∞, ε = 38.25/255), image by image, on {glue:text}`test-n` test images.", "name": "fig-p3-images"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A grid with a small square for each test image. Most squares are pale: both networks are right. A number of dark ones: neither is. A few are blue or orange, where only one of the two is right."}, "figure": {"caption": "The best and the worst of four adversarially trained networks under PGD-50 ({glue:text}`starts` starts, ℓ∞, ε = 38.25/255), image by image, on {glue:text}`test-n` test images.", "name": "fig-p3-images"}} tags=["hide-input"]
 figures.image_by_image(names, first, second, test)
 
 # %% [markdown]
@@ -314,21 +324,13 @@ figures.image_by_image(names, first, second, test)
 # test** {cite:p}`mcnemar1947` is just that: how likely is a split at least as uneven? $p =$ {glue:text}`paired-p`. It is
 # possible because a record keeps *which* images were right, and not only how many. For all pairs of the four:
 
-# %% tags=["remove-cell"]
-smaller = total = 0
-for one, other in combinations(compared, 2):
-    a, b = (record.best.outcomes["pgd50"].right for record in (one, other))
-    unpaired = chi2_contingency([[a.sum(), (~a).sum()], [b.sum(), (~b).sum()]], correction=False).pvalue
-    smaller, total = smaller + (stats.mcnemar(a, b).p < unpaired), total + 1
-say("smaller", f"{smaller} of {total}")
-say("pairs", total)
-
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input", "no-figure"]
-Markdown(figures.pairs(compared))
+Markdown(figures.pairs(compared[::-1]))
 
 # %% [markdown]
-# In {glue:text}`smaller` pairs the paired $p$ is the smaller one: the same data, asked a better question. And since we have
-# just asked {glue:text}`pairs` questions at once, the smallest of these $p$ should be taken with salt (`stats.holm` adds it).
+# The column *p, unpaired* is what a test sees that knows the two counts and not the images: {glue:text}`unpaired-p` for the best and
+# the worst, from the same data. Where two networks differ on few images, the paired test is much the sharper one. And since we
+# have just asked {glue:text}`pairs` questions at once, the smallest of these $p$ should be taken with salt (`stats.holm` adds it).
 #
 # ## Why seeds
 #
@@ -337,12 +339,15 @@ Markdown(figures.pairs(compared))
 
 
 # %%
+from robust_activations.training import train
+
+
 def with_seed(seed):
     run = replace(recorded["n_fgsm"].run, seed=seed)
     network = runs.build(run, digits)
     images = runs.images_of(run, digits, torch.device("cpu"))
     short = replace(run.schedule, epochs=6)
-    training.train(network, images, run.objective, threat, short, seed=seed)
+    train(network, images, run.objective, threat, short, seed=seed)
     return under_attack(network, x, y, threat, PGD(steps=20))
 
 
@@ -354,21 +359,20 @@ figures.intervals({name: Outcome.of(right, 0.0) for name, right in seeds.items()
 # %% tags=["remove-cell"]
 shares = [share(right) for right in seeds.values()]
 p_values = [stats.mcnemar(a.numpy(), b.numpy()).p for a, b in combinations(seeds.values(), 2)]
-say("spread", f"{100 * (max(shares) - min(shares)):.1f}")
 chance = sum(p < 0.05 for p in p_values)
-say("chance", chance or "none")
-right = "It is right to: those *networks* differ. The *method* is the same by construction."
-silent = "This time it is silent. It need not be: two *networks* of one method may well differ."
-say("seeds-verdict", right.replace("*", "") if chance else silent.replace("*", ""))
-say("seed-pairs", len(p_values))
 mean, low, high = stats.over_seeds(shares)
 say("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+found_one = "It is right to: those *networks* differ. The *method* is the same by construction."
+silent = "It need not stay so: two *networks* of one method may well differ."
+Markdown(f"""The best and the worst seed differ by {100 * (max(shares) - min(shares)):.1f} points. Of the {len(p_values)} pairs of
+seeds, McNemar's test calls {chance or "none"} different at $p < 0.05$. {found_one if chance else silent}""")
+
 # %% [markdown]
-# The best and the worst seed differ by {glue:text}`spread` points. Of the {glue:text}`seed-pairs` pairs of seeds, McNemar's test
-# calls {glue:text}`chance` different at $p < 0.05$. {glue:text}`seeds-verdict` So two methods are compared over several seeds,
-# too: here the mean over seeds is {glue:text}`over-seeds`, with Student's interval. **In this book a claim counts as supported or contradicted only if both
-# agree**: the paired test on images, and, where there are several seeds, the interval over seeds.
+# So two methods are compared over several seeds, too: here the mean over seeds is {glue:text}`over-seeds`, with Student's
+# interval. **In this book a claim counts as supported or contradicted only if both agree**: the paired test on images,
+# and, where there are several seeds, the interval over seeds.
 #
 # ## Summary
 #
@@ -408,7 +412,7 @@ say("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
 with attacks.attacking(network):
     moved = attacks.pgd(network, x, y, threat, PGD(steps=20))
 for name, model in models.items():
-    print(f"{name:10} {Outcome.of(evaluation.predictions(model, moved) == y, 0.0)}")
+    print(f"{name:10} {Outcome.of(model(moved).argmax(1) == y, 0.0)}")
 
 # %% [markdown]
 # A defence that falls to images made for *another* network, and claims to withstand images made for itself, is masking.
@@ -473,7 +477,7 @@ for loss in ("ce", "margin"):
     right = under_attack(mask, xs, ys, threat, PGD(steps=20, loss=loss))
     print(f"{loss:7}", Outcome.of(right, 0.0))
 only_checks = replace(suite, attacks=("clean",))
-print("caught by:", *evaluation.evaluate(mask, x, y, threat, only_checks).masked)
+print("caught by:", *evaluate(mask, x, y, threat, only_checks).masked)
 
 # %% [markdown]
 # And it falls to the transfer attack of the first exercise.

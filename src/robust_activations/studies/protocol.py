@@ -109,7 +109,7 @@ CLAIMS = (
         statement="Under adversarial training PSSiLU is more robust than ReLU.",
         citation="dai2021",
         reported=Reported(
-            "+4.54 points (ResNet-18), +2.69 (WRN-28-10), CIFAR-10 with synthetic images, l-inf",
+            "+4.54 points (ResNet-18), +2.69 (WRN-28-10), CIFAR-10 with synthetic images, ℓ∞",
             "abstract of arXiv 2110.05626",
             "SEEN",
         ),
