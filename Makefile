@@ -5,8 +5,8 @@ VENV ?= .venv
 # Passed to pip; for a small torch without CUDA on Linux:
 #   make book PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_FLAGS ?=
-# Passed to pytest, e.g. make test PYTEST="-n 4 -k ledger"
-PYTEST ?=
+# Passed to pytest, e.g. make test PYTEST="-k ledger"; here, side by side on up to four cores
+PYTEST ?= -n auto --maxprocesses 4 --dist loadfile
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -80,7 +81,13 @@ def started(folder: Path, *words: str, pause: float = 0.0) -> subprocess.Popen[s
     command = [sys.executable, __file__, *words, *places]
     environment = os.environ | {"TINY_PAUSE": str(pause), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+    def hear_ctrl_c() -> None:  # which a process started in the background, as this one may be, is deaf to
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True, preexec_fn=hear_ctrl_c
+    )
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
