@@ -116,6 +116,14 @@ def test_faults_of_pairs_are_named(tmp_path: Path) -> None:
     assert "silent" not in faults
 
 
+def test_what_the_tools_leave_behind_is_no_page() -> None:
+    # pytest writes a README.md into its cache, which failed the build that came after the tests
+    kept_out = yaml.safe_load((ROOT / "_config.yml").read_text())["exclude_patterns"]
+    hidden = re.findall(r"^/?(\.\w+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
+    assert {".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"} <= set(hidden)
+    assert [name for name in hidden if name not in kept_out and f"**/{name}" not in kept_out] == []
+
+
 # ---- no stale pages ---------------------------------------------------------------------------------------------
 
 
