@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from robust_activations.data import Augment
 from robust_activations.errors import UserError
 from robust_activations.evaluation import SUITE, under_attack
 from robust_activations.studies.protocol import recipe
-from robust_activations.training import PROBE, Images, Objective, Schedule, Trained, collapse, copy_with, train
+from robust_activations.training import PROBE, Images, Objective, Schedule, Trained, collapse, train
 
 THREAT = Threat("linf", "0.15")
 QUICK = Objective("pgd_at", PGD(2, step="0.1"))
@@ -269,9 +270,9 @@ def test_any_number_of_images(n):
     assert seen == ([32] * (n // 32) or [n])
 
 
-def test_copy_with():
+def test_an_attack_with_another_loss_is_otherwise_the_same():
     attack = PGD(7, step="2/255", restarts=2)
-    assert copy_with(attack, loss="kl") == PGD(7, step="2/255", restarts=2, loss="kl")
+    assert replace(attack, loss="kl") == PGD(7, step="2/255", restarts=2, loss="kl")
 
 
 # What it is for.

@@ -145,34 +145,37 @@ def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
     """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end."""
     modes = [(module, module.training) for module in model.modules()]
     frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    switches = [(module, module.attacking) for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
     try:
         model.train(training)
         for parameter, _ in frozen:
             parameter.requires_grad_(False)
-        for switch, _ in switches:
-            switch.attacking = True
-        yield
+        with _switched(model, "attacking", True):
+            yield
     finally:
         for module, mode in modes:
             module.training = mode
         for parameter, flag in frozen:
             parameter.requires_grad_(flag)
-        for switch, before in switches:
-            switch.attacking = before
 
 
 @contextmanager
 def true_gradients(model: nn.Module) -> Iterator[None]:
     """Every activation with its own derivative, as an attacker of the finished network meets it."""
-    switches = [(module, module.switched_on) for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
+    with _switched(model, "switched_on", False):
+        yield
+
+
+@contextmanager
+def _switched(model: nn.Module, name: str, value: bool) -> Iterator[None]:
+    """Sets a switch of every ReLU with a smooth gradient, and restores it."""
+    before = [(module, getattr(module, name)) for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
     try:
-        for switch, _ in switches:
-            switch.switched_on = False
+        for module, _ in before:
+            setattr(module, name, value)
         yield
     finally:
-        for switch, before in switches:
-            switch.switched_on = before
+        for module, old in before:
+            setattr(module, name, old)
 
 
 def loss_per_image(

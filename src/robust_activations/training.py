@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -156,7 +156,7 @@ def loss_of(
         with attacking(model):
             with torch.no_grad():
                 clean = model(x).float().softmax(1)
-            attack = copy_with(objective.attack, loss="kl", start="gauss")
+            attack = replace(objective.attack, loss="kl", start="gauss")
             moved = pgd(model, x, y, threat, attack, generator=generator, clean=clean)
         logits = model(x)
         moved_logits = model(moved)
@@ -177,10 +177,6 @@ def loss_of(
             moved = one_step(model, x, y, threat, generator)
     logits = model(moved)
     return F.cross_entropy(logits, y, label_smoothing=smooth), logits
-
-
-def copy_with(attack: PGD, **changes: Any) -> PGD:
-    return PGD(**{**asdict(attack), **changes})
 
 
 def precision_context(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
