@@ -10,7 +10,7 @@ from pathlib import Path
 SCALES = ("digits", "cpu", "gpu", "paper")
 PACKAGE = Path(__file__).parent
 # What no result depends on: a change here needs no new training.
-SHOWS = ("__main__", "cli", "figures", "stats", "studies")
+SHOWS = ("__main__", "cli", "cluster", "figures", "stats", "studies")
 
 
 def project() -> Path:
@@ -23,7 +23,7 @@ def project() -> Path:
 def fingerprint() -> str:
     """Hash of the code and versions that decide a result: live records of others are never taken for current ones."""
     digest = hashlib.sha256(" ".join(metadata.version(name) for name in ("torch", "numpy", "scikit-learn")).encode())
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted((*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.cpp"))):
         name = path.relative_to(PACKAGE)
         if name.parts[0].removesuffix(".py") not in SHOWS:
             digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())

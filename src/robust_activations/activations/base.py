@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from robust_activations.activations import fused
 from robust_activations.errors import UserError
 
 # A parameter as a formula sees it: a Tensor, or a plain number where it is not learned.
@@ -20,7 +23,8 @@ class Activation(nn.Module):
 
     A subclass names its parameters and their initial values in `values`, says in `learns` which of them are
     learned unless asked otherwise, and gives the function as `formula(x, *parameters)`. A parameter that is not
-    learned is a plain number: it costs nothing and does not appear in the state dict.
+    learned is a plain number: it costs nothing and does not appear in the state dict. `kernel` names the same function
+    in `fused.derivatives`, if it is there.
 
     **Arguments**
 
@@ -34,6 +38,7 @@ class Activation(nn.Module):
     values: ClassVar[dict[str, float]] = {}
     learns: ClassVar[Sequence[str]] = ()
     formula: Callable[..., Tensor]
+    kernel: ClassVar[str | None] = None
 
     def __init__(self, channels: int | None = None, *, learn: Sequence[str] | None = None, **values: float) -> None:
         super().__init__()
@@ -52,7 +57,16 @@ class Activation(nn.Module):
                 setattr(self, name, value)
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        return type(self).formula(x, *(per_channel(getattr(self, name), x) for name in self.values))
+        parameters = [getattr(self, name) for name in self.values]
+        if self.kernel is None or fused.backend(x) is None:
+            return self._formula(x, parameters)
+        return fused.function(fused.Kernel(self.kernel, self._formula), x, _rows(parameters, x))
+
+    def _formula(self, x: Tensor, parameters: Iterable[Value]) -> Tensor:
+        """The formula with parameters of shape () or (channels,); of those that are not learned, the number itself."""
+        own = (getattr(self, name) for name in self.values)
+        pairs = zip(own, parameters, strict=True)
+        return type(self).formula(x, *(per_channel(row, x) if isinstance(v, Tensor) else v for v, row in pairs))
 
     def penalty(self) -> Float[Tensor, ""] | None:
         """What this activation adds to the training loss; None for nothing."""
@@ -75,6 +89,36 @@ def per_channel(value: Tensor | float, x: Tensor) -> Tensor | float:
         return value
     value = value.to(x.dtype)
     return value if value.dim() == 0 else value.reshape(*value.shape, *(1,) * (x.dim() - 2))
+
+
+def hinges(
+    x: Float[Tensor, "*shape"],
+    slopes: Float[Tensor, "*theta"],
+    places: Float[Tensor, "*theta"],
+    signs: tuple[float, ...],
+) -> Float[Tensor, "*shape"]:
+    r""":math:`\sum_k a_k \max(0, s_k x - h_k)` with slopes a, places h and signs s of 1 or -1."""
+    theta = torch.cat([slopes, places])
+    kernel = fused.Kernel("hinges", partial(_hinges, signs), signs, learn_places=places.requires_grad)
+    return kernel.formula(x, theta) if fused.backend(x) is None else fused.function(kernel, x, theta)
+
+
+def _hinges(signs: tuple[float, ...], x: Tensor, theta: Tensor) -> Tensor:
+    out = torch.zeros_like(x)
+    for sign, slope, place in zip(signs, *theta.chunk(2), strict=True):
+        out = out + per_channel(slope, x) * F.relu(sign * x - per_channel(place, x))
+    return out
+
+
+def _rows(parameters: Sequence[Value], x: Tensor) -> Tensor:
+    """Parameters of one shape, and plain numbers among them, on top of each other."""
+    if not parameters:
+        return x.new_empty(0)
+    like = next((value for value in parameters if isinstance(value, Tensor)), None)
+    shape, dtype = ((), torch.float64) if like is None else (like.shape, like.dtype)
+    return torch.stack(
+        [v if isinstance(v, Tensor) else torch.full(shape, v, dtype=dtype, device=x.device) for v in parameters]
+    )
 
 
 def modules(model: nn.Module) -> Iterator[tuple[str, Activation]]:

@@ -22,6 +22,7 @@ class PReLU(Activation):
 
     values: ClassVar = {"alpha": 0.0}
     learns = ("alpha",)
+    kernel = "prelu"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -34,6 +35,7 @@ class PReLUPlus(Activation):
 
     values: ClassVar = {"alpha": 1.0}
     learns = ("alpha",)
+    kernel = "prelu_plus"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -45,6 +47,7 @@ class PELU(Activation):
 
     values: ClassVar = {"alpha": 1.0}
     learns = ("alpha",)
+    kernel = "pelu"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -57,6 +60,7 @@ class PELUPlus(Activation):
 
     values: ClassVar = {"alpha": 1.0}
     learns = ("alpha",)
+    kernel = "pelu_plus"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -68,6 +72,7 @@ class ReBLU(Activation):
 
     values: ClassVar = {"alpha": 0.0}
     learns = ("alpha",)
+    kernel = "reblu"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -81,6 +86,7 @@ class PSiLU(Activation):
 
     values: ClassVar = {"alpha": 1.0}
     learns = ("alpha",)
+    kernel = "psilu"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -95,6 +101,7 @@ class PSoftplus(Activation):
 
     values: ClassVar = {"alpha": 1.0}
     learns = ("alpha",)
+    kernel = "psoftplus"
 
     @staticmethod
     def formula(x: Tensor, alpha: Value) -> Tensor:
@@ -116,6 +123,7 @@ class PSSiLU(Activation):
 
     values: ClassVar = {"alpha": 1.0, "beta": 1e-8}
     learns = ("alpha", "beta")
+    kernel = "pssilu"
     alpha: Tensor | float
     beta: Tensor | float
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robust_activations.activations.base import Activation, per_channel
+from robust_activations.activations.base import Activation, hinges
 from robust_activations.errors import UserError
 
 # Native softplus is x + 0 beyond this threshold; at 50 the difference is below float64's resolution.
@@ -26,6 +26,7 @@ class LeakyReLU(Activation):
     r""":math:`x` for :math:`x > 0`, :math:`\alpha x` below, with fixed :math:`\alpha` = 0.01."""
 
     values: ClassVar = {"alpha": 0.01}
+    kernel = "prelu"
     formula = staticmethod(F.leaky_relu)
 
 
@@ -33,6 +34,7 @@ class ELU(Activation):
     r""":math:`x` for :math:`x > 0`, :math:`\alpha (e^x - 1)` below (Clevert et al. 2016)."""
 
     values: ClassVar = {"alpha": 1.0}
+    kernel = "pelu"
     formula = staticmethod(F.elu)
 
 
@@ -40,6 +42,7 @@ class CELU(Activation):
     r""":math:`x` for :math:`x > 0`, :math:`\alpha (e^{x/\alpha} - 1)` below: smooth for every α (Barron 2017)."""
 
     values: ClassVar = {"alpha": 1.0}
+    kernel = "celu"
     formula = staticmethod(F.celu)
 
 
@@ -49,11 +52,14 @@ class SELU(Activation):
     These keep mean 0 and variance 1 from layer to layer (Klambauer et al. 2017).
     """
 
+    kernel = "selu"
     formula = staticmethod(F.selu)
 
 
 class Softplus(Activation):
     r""":math:`\log(1 + e^x)`."""
+
+    kernel = "softplus"
 
     @staticmethod
     def formula(x: Tensor) -> Tensor:
@@ -63,30 +69,35 @@ class Softplus(Activation):
 class SiLU(Activation):
     r""":math:`x \, \sigma(x)`, also called Swish (Elfwing et al. 2018)."""
 
+    kernel = "silu"
     formula = staticmethod(F.silu)
 
 
 class GELU(Activation):
     r""":math:`x \, \Phi(x)` with the normal distribution function Φ (Hendrycks and Gimpel 2016)."""
 
+    kernel = "gelu"
     formula = staticmethod(F.gelu)
 
 
 class Mish(Activation):
     r""":math:`x \tanh(\log(1 + e^x))` (Misra 2020)."""
 
+    kernel = "mish"
     formula = staticmethod(F.mish)
 
 
 class Tanh(Activation):
     r""":math:`\tanh x`."""
 
+    kernel = "tanh"
     formula = staticmethod(torch.tanh)
 
 
 class Sigmoid(Activation):
     r""":math:`\sigma(x) = 1 / (1 + e^{-x})`."""
 
+    kernel = "logistic"
     formula = staticmethod(torch.sigmoid)
 
 
@@ -130,7 +141,7 @@ class APL(Activation):
         self.b = nn.Parameter(torch.empty(shape).normal_(0, 0.5))
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        out = F.relu(x)
-        for a, b in zip(self.a, self.b, strict=True):
-            out = out + per_channel(a, x) * F.relu(per_channel(b, x) - x)
-        return out
+        # As hinges: the first is max(0, x) itself.
+        slopes = torch.cat([torch.ones_like(self.a[:1]), self.a])
+        places = torch.cat([torch.zeros_like(self.b[:1]), -self.b])
+        return hinges(x, slopes, places, (1.0,) + (-1.0,) * len(self.a))

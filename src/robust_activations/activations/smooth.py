@@ -18,6 +18,7 @@ class ParametricSoftplus(Activation):
     r""":math:`\log(1 + e^{\alpha x}) / \alpha` with fixed α = 10, whose derivative is :math:`\sigma(\alpha x)`."""
 
     values: ClassVar = {"alpha": 10.0}
+    kernel = "psoftplus"
     formula = staticmethod(PSoftplus.formula)
 
 
@@ -30,6 +31,7 @@ class SmoothReLU(Activation):
 
     values: ClassVar = {"sharpness": 20.0}
     learns = ("sharpness",)
+    kernel = "smooth_relu"
 
     @staticmethod
     def formula(x: Tensor, sharpness: Value) -> Tensor:

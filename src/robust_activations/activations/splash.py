@@ -7,11 +7,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from robust_activations.activations.base import Activation, per_channel
+from robust_activations.activations.base import Activation, hinges
 from robust_activations.errors import UserError
 
 # The set that a third party's code gives for S = 7; the authors' own later code spaces the hinges equally.
@@ -37,6 +36,8 @@ class SPLASH(Activation):
 
     **Raises** `UserError` for an even S, hinges that do not rise from 0, or an unknown start.
     """
+
+    places: Tensor
 
     def __init__(
         self,
@@ -65,12 +66,12 @@ class SPLASH(Activation):
         nn.init.constant_(self.a_pos[0], 1.0)
         nn.init.constant_(self.a_neg[0], START[start])
         self.b = tuple(float(b) for b in hinges)
+        self.register_buffer("places", torch.tensor(self.b * 2), persistent=False)
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        out = torch.zeros_like(x)
-        for b, right, left in zip(self.b, self.a_pos, self.a_neg, strict=True):
-            out = out + per_channel(right, x) * F.relu(x - b) + per_channel(left, x) * F.relu(-x - b)
-        return out
+        slopes = torch.cat([self.a_pos, self.a_neg])
+        places = self.places.view(-1, *(1,) * (slopes.dim() - 1)).expand_as(slopes)
+        return hinges(x, slopes, places, (1.0,) * len(self.b) + (-1.0,) * len(self.b))
 
     def extra_repr(self) -> str:
         return f"hinges={self.b}, learned {tuple(self.a_pos.shape)} a side"
