@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -75,10 +75,10 @@ def full_disk(room: int = 1000) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def started(folder: Path, *words: str, pause: float = 0.0) -> subprocess.Popen[str]:
+def started(folder: Path, *words: str, pause: float = 0.0, launcher: Sequence[str] = ()) -> subprocess.Popen[str]:
     """The command line with this study, in another process; it waits after each epoch."""
     places = ["--data", str(folder / "data"), "--ledger", str(folder / "ledger")]
-    command = [sys.executable, __file__, *words, *places]
+    command = [sys.executable, *launcher, __file__, *words, *places]
     environment = os.environ | {"TINY_PAUSE": str(pause), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
 

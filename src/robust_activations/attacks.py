@@ -11,7 +11,7 @@ import logging
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,9 +22,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from robust_activations import distributed
 from robust_activations.activations.smooth import ReLUSmoothGradient
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
+from robust_activations.folding import folded
 
 Norm = Literal["linf", "l2"]
 Loss = Literal["ce", "margin", "kl"]
@@ -81,9 +83,9 @@ class Threat:
     def random(self, x: Float[Tensor, "n c h w"], generator: torch.Generator | None) -> Float[Tensor, "n c h w"]:
         """A perturbation drawn uniformly from the ball."""
         if self.norm == "linf":
-            return self.radius * (2 * torch.rand(x.shape, generator=generator, device=x.device) - 1)
-        delta = torch.randn(x.shape, generator=generator, device=x.device)
-        length = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) ** (1 / math.prod(x.shape[1:]))
+            return self.radius * (2 * distributed.draw(torch.rand, x.shape, generator, x.device) - 1)
+        delta = distributed.draw(torch.randn, x.shape, generator, x.device)
+        length = distributed.draw(torch.rand, (len(x), 1, 1, 1), generator, x.device) ** (1 / math.prod(x.shape[1:]))
         return delta * (self.radius * length / _l2(delta))
 
     def ascend(self, grad: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -141,15 +143,18 @@ def fgsm(threat: Threat) -> PGD:
 
 
 @contextmanager
-def attacking(model: nn.Module, *, training: bool = False) -> Iterator[None]:
-    """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end."""
+def attacking(model: nn.Module, x: Float[Tensor, "n c h w"] | None = None, *, training: bool = False) -> Iterator[None]:
+    """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end.
+
+    Given any images `x` that the model takes, the attack is cheaper in evaluation mode: see `folding`.
+    """
     modes = [(module, module.training) for module in model.modules()]
     frozen = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         model.train(training)
         for parameter, _ in frozen:
             parameter.requires_grad_(False)
-        with _switched(model, "attacking", True):
+        with _switched(model, "attacking", True), nullcontext() if training or x is None else folded(model, x):
             yield
     finally:
         for module, mode in modes:
@@ -248,7 +253,7 @@ def _pgd_once(
     if attack.start == "uniform":
         moved = threat.project(x, x + threat.random(x, generator))
     elif attack.start == "gauss":  # TRADES: the divergence has no slope at the clean image itself
-        moved = threat.project(x, x + 0.001 * torch.randn(x.shape, generator=generator, device=x.device))
+        moved = threat.project(x, x + 0.001 * distributed.draw(torch.randn, x.shape, generator, x.device))
     length = attack.length(threat)
     for _ in range(attack.steps):
         grad = input_gradient(model, moved, y, attack.loss, clean)
@@ -312,7 +317,7 @@ def autoattack(
     except ImportError as error:
         raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
     done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
-    with attacking(model), torch.no_grad():
+    with attacking(model, x), torch.no_grad():
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
     robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
     shares = {"clean": float(robust.sum()) / len(x)}
@@ -324,7 +329,7 @@ def autoattack(
             continue
         if robust.any():
             # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
-            with attacking(model), torch.random.fork_rng(), _flags(checks, done["flags"]):
+            with attacking(model, x), torch.random.fork_rng(), _flags(checks, done["flags"]):
                 engine = AutoAttack(
                     model, norm={"linf": "Linf", "l2": "L2"}[threat.norm], eps=threat.radius, seed=seed, device=x.device
                 )

@@ -71,6 +71,17 @@ def parser() -> Parser:
     one.add_argument("--only", metavar="GLOB", help="only runs whose label or id matches")
     one.add_argument("--budget", type=duration, metavar="TIME", help="stop after 90s, 9m or 2h")
     one.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
+    one.add_argument("--sync-bn", action="store_true", help="under torchrun: BatchNorm over the batch of all processes")
+    one.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="spread the runs over a Ray cluster: auto, HOST:PORT, or local, which starts one here; all machines need "
+        "this library and --data in a folder that they share",
+    )
+    one.add_argument(
+        "--gpus-per-run", type=processors, metavar="N", help="with --ray; 0.5: two runs a GPU (default: 1 or 0)"
+    )
+    one.add_argument("--cpus-per-run", type=processors, metavar="N", default=1, help="with --ray (default: 1)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--quiet", action="store_true", help="no progress bars")
     one.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -108,6 +119,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def processors(text: str) -> float:
+    """Of a GPU or CPU: a whole number, or a part below 1; which is how Ray counts them."""
+    number = float(text) if text.replace(".", "", 1).isdecimal() else -1
+    if number < 0 or (number > 1 and number % 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processors; write 0, 0.5, 1, 2 ...")
+    return number
 
 
 def show(rows: Iterable[Sequence[object]]) -> None:
@@ -164,7 +183,7 @@ def list_all(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from robust_activations import paths, runs, studies
+    from robust_activations import distributed, paths, runs, studies
 
     if arguments.worker:
         runs.end_with_parent()
@@ -177,31 +196,52 @@ def run(arguments: argparse.Namespace) -> int:
     if not count:
         labels = ", ".join(sorted({one.label for ones in there.values() for one in ones})[:3])
         raise UserError(f"no run of {arguments.study} at {scale} matches {arguments.only!r}; labels are like {labels}")
-    device = runs.device_of(arguments.device)
-    if arguments.jobs > 1:
-        return runs.in_parallel(_words(arguments, scale), min(arguments.jobs, count))
-    budget, total = arguments.budget, runs.Progress()
-    for study, ones in wanted.items():
-        start = time.monotonic()
-        done = runs.campaign(
-            study,
-            ones,
-            folder=arguments.ledger or paths.ledger(scale),
-            root=arguments.data or paths.data(scale),
-            device=device,
-            budget=budget,
-            progress=not arguments.quiet,
-        )
-        if budget is not None:
-            budget = max(1e-3, budget - (time.monotonic() - start))
-        for name, count in vars(done).items():
-            setattr(total, name, getattr(total, name) + count)
-    if not arguments.quiet:
+    others = {"--ray": arguments.ray, "--jobs": arguments.jobs > 1, "torchrun": distributed.launched()}
+    if len(clash := [name for name, asked in others.items() if asked]) > 1:
+        raise UserError(f"{clash[0]} and {clash[1]} both start processes; choose one of them")
+    if arguments.gpus_per_run is not None and not arguments.ray:
+        raise UserError("--gpus-per-run goes with --ray ADDRESS; torchrun takes a GPU a process")
+    work: dict[str, Any] = {
+        "folder": arguments.ledger or paths.ledger(scale),
+        "root": arguments.data or paths.data(scale),
+        "budget": arguments.budget,
+        "progress": not arguments.quiet,
+    }
+    if arguments.ray:
+        from robust_activations import cluster
+
+        if arguments.device:
+            raise UserError("with --ray, --gpus-per-run says whether a run takes a GPU or CPUs; leave out --device")
+        resources = cluster.Resources(arguments.gpus_per_run, arguments.cpus_per_run)
+        total = cluster.campaign(wanted, arguments.ray, resources, **work)
+    else:
+        device = runs.device_of(distributed.device_name(arguments.device))
+        if arguments.jobs > 1:
+            return runs.in_parallel(_words(arguments, scale), min(arguments.jobs, count))
+        if distributed.launched():
+            distributed.start(device)
+        total = _one_after_the_other(wanted, device=device, sync_bn=arguments.sync_bn, **work)
+    if not arguments.quiet and not distributed.rank():
         print(
             f"{total.made} made, {total.present} there before, {total.elsewhere} under way elsewhere, "
             f"{total.unfinished} left"
         )
+    distributed.stop()
     return 0
+
+
+def _one_after_the_other(wanted: dict[str, list[Any]], budget: float | None, **options: Any) -> Any:
+    from robust_activations import runs
+
+    total = runs.Progress()
+    for study, ones in wanted.items():
+        start = time.monotonic()
+        done = runs.campaign(study, ones, budget=budget, **options)
+        if budget is not None:
+            budget = max(1e-3, budget - (time.monotonic() - start))
+        for name, count in vars(done).items():
+            setattr(total, name, getattr(total, name) + count)
+    return total
 
 
 def _matches(one: Any, glob: str | None) -> bool:

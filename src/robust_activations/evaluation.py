@@ -158,7 +158,7 @@ def under_attack(
 ) -> Bool[Tensor, " n"]:
     """Which images are classified right after PGD (and, trivially, before it)."""
     generator = torch.Generator(x.device).manual_seed(seed)
-    with attacking(model):
+    with attacking(model, x):
         right = predictions(model, x, batch_size) == y
         for index in torch.nonzero(right).squeeze(1).split(batch_size) if right.any() else ():
             moved = pgd(model, x[index], y[index], threat, attack, generator=generator)
@@ -205,7 +205,7 @@ def _evaluate(
     for name in suite.attacks:
         start, left = time.perf_counter(), None
         if name == "clean":
-            with attacking(model):
+            with attacking(model, x):
                 right = predictions(model, x, batch_size) == y
         elif name == "autoattack":
             few = slice(suite.autoattack_n)
@@ -237,7 +237,7 @@ def checklist(
     x, y = x[few], y[few]
     n = len(x)
     generator = torch.Generator(x.device).manual_seed(seed)
-    with attacking(model):
+    with attacking(model, x):
         zero = 0
         for part in torch.arange(n, device=x.device).split(100):
             start = threat.project(x[part], x[part] + threat.random(x[part], generator))

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +20,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from robust_activations import checkpoints, data, ledger, models, paths
+from robust_activations import checkpoints, data, distributed, ledger, models, paths
 from robust_activations.errors import UserError
 from robust_activations.evaluation import Evaluation, evaluate
 from robust_activations.ledger import Ledger, Provenance, Record
@@ -88,8 +89,11 @@ def execute(
     device: torch.device | None = None,
     go_on: Callable[[], bool] = lambda: True,
     progress: bool = False,
+    sync_bn: bool = False,
 ) -> Record | None:
     """Trains and evaluates one run; None if `go_on` said to stop first (what is done is kept and goes on next time).
+
+    Of many processes rank 0 evaluates, and the others get None. `sync_bn`: BatchNorm over what all of them see.
 
     The checkpoints lie in `root/checkpoints/<run id>`, and so does the state from which an unfinished run goes on. Only
     the code that wrote a state goes on from it. It stays until the record is safe; then call `tidy`.
@@ -101,6 +105,8 @@ def execute(
     folder, code = root / "checkpoints" / run.id, paths.fingerprint()
     dataset = data.load(run.dataset, root=root, image_size=run.image_size)
     model = build(run, dataset).to(device)
+    if sync_bn:
+        model = distributed.synchronise(model)
     rows: list[dict] = []
     with tqdm(total=run.schedule.epochs, desc=run.label, disable=not progress, unit="epoch", leave=False) as bar:
 
@@ -121,14 +127,14 @@ def execute(
             on_epoch=show,
             go_on=go_on,
         )
-    if not out.finished or not go_on():
+    if distributed.rank() or not out.finished or not go_on():
         return None
     evaluations = _evaluate_both(run, model, out, dataset, device, folder)
     earlier = sum(row["seconds"] for row in out.history[: len(out.history) - len(rows)])
     return Record(
         id=run.id,
         run=run,
-        provenance=provenance(dataset, run, device, started, earlier + time.perf_counter() - start),
+        provenance=provenance(dataset, run, device, started, earlier + time.perf_counter() - start, sync_bn),
         history=tuple(out.history),
         best_epoch=out.best_epoch,
         collapsed=out.collapsed,
@@ -164,7 +170,9 @@ def _evaluate_both(
     return (best, best) if same else (one("last", trained.last), best)
 
 
-def provenance(dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float) -> Provenance:
+def provenance(
+    dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float, sync_bn: bool = False
+) -> Provenance:
     """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too."""
     commit, clean = git_state()
     if device.type == "cuda":
@@ -179,7 +187,7 @@ def provenance(dataset: data.Dataset, run: Run, device: torch.device, started: d
         code=paths.fingerprint(),
         python=platform.python_version(),
         torch=torch.__version__,
-        device=name,
+        device=distributed.together(name, sync_bn),
         threads=torch.get_num_threads(),
         dataset_sha256=dataset.sha256,
         canonical=None if canonical is None else canonical == dataset.sha256,
@@ -232,11 +240,16 @@ def campaign(
     device: torch.device | None = None,
     budget: float | None = None,
     progress: bool = True,
+    sync_bn: bool = False,
 ) -> Progress:
     """Makes the records that the ledger lacks, in the order given, until `budget` seconds are over.
 
     Safe to kill and to start again, and to start several times at once: a run is locked by the process that has it.
+    Of processes that make each run together, rank 0 decides, and what it did comes back to it alone.
     """
+    if distributed.rank():
+        distributed.follow(lambda run: execute(run, root=root, device=device, sync_bn=sync_bn))
+        return Progress()
     deadline = None if budget is None else time.monotonic() + budget
     done = Progress()
 
@@ -246,33 +259,49 @@ def campaign(
     todo, known = list(runs), Ledger(folder)
     with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
         for run in todo:
-            path = ledger.path_of(folder, study, run)
-            if run in known or (path.exists() and path not in known.broken):
-                done.present += 1
-            elif path in known.broken:
-                done.unfinished += 1
-                note = f"left out {run.label}: its record {path} is broken; move it away to run it again"
-                tqdm.write(note, file=sys.stderr)
-            elif not in_time():
-                done.unfinished += 1
-            else:
-                lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
-                for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
-                    place.mkdir(parents=True, exist_ok=True)
-                try:
-                    with lock.acquire(timeout=0):
-                        if any(folder.glob(f"*/{run.id}.json")):  # another process made it since
-                            done.present += 1
-                        elif record := execute(run, root=root, device=device, go_on=in_time, progress=progress):
-                            ledger.write(record, folder, study)
-                            tidy(run, root)
-                            done.made += 1
-                        else:
-                            done.unfinished += 1
-                except Timeout:
-                    done.elsewhere += 1
+            if claimed := claim(run, study, known, root, done, in_time):
+                with claimed:
+                    distributed.announce(run)
+                    if record := execute(
+                        run, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn
+                    ):
+                        ledger.write(record, folder, study)
+                        tidy(run, root)
+                        done.made += 1
+                    else:
+                        done.unfinished += 1
             bar.update()
+    distributed.announce(None)
     return done
+
+
+def claim(
+    run: Run, study: str, known: Ledger, root: Path, done: Progress, in_time: Callable[[], bool]
+) -> AbstractContextManager | None:
+    """The lock of a run that is to be made now, held until the context ends; or None, and `done` counts why not."""
+    path = ledger.path_of(known.folder, study, run)
+    if run in known or (path.exists() and path not in known.broken):
+        done.present += 1
+    elif path in known.broken:
+        done.unfinished += 1
+        note = f"left out {run.label}: its record {path} is broken; move it away to run it again"
+        tqdm.write(note, file=sys.stderr)
+    elif not in_time():
+        done.unfinished += 1
+    else:
+        lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
+        for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
+            place.mkdir(parents=True, exist_ok=True)
+        try:
+            held = lock.acquire(timeout=0)
+        except Timeout:
+            done.elsewhere += 1
+            return None
+        if not any(known.folder.glob(f"*/{run.id}.json")):
+            return held
+        lock.release()  # another process made it since
+        done.present += 1
+    return None
 
 
 COMMAND = (sys.executable, "-m", "robust_activations")

@@ -20,11 +20,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from robust_activations import activations
+from robust_activations import activations, distributed
 from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd, true_gradients
 from robust_activations.data import Augment, Batches
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
+from robust_activations.graphs import Recorded, Step
 
 
 @dataclass(frozen=True)
@@ -149,19 +150,20 @@ def loss_of(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "n k"]]:
     """The objective on one batch, and the logits it was taken from (the adversarial ones where there are any)."""
     smooth = objective.label_smoothing
+    update, model = model, distributed.unwrap(model)  # of many processes, each attacks on its own
     if objective.name == "standard":
-        logits = model(x)
+        logits = update(x)
         return F.cross_entropy(logits, y, label_smoothing=smooth), logits
     if objective.name == "trades":
-        with attacking(model):
+        with attacking(model, x):
             with torch.no_grad():
                 clean = model(x).float().softmax(1)
             attack = replace(objective.attack, loss="kl", start="gauss")
             moved = pgd(model, x, y, threat, attack, generator=generator, clean=clean)
-        logits = model(x)
-        moved_logits = model(moved)
+        logits = update(x)
+        moved_logits = update(moved)
         # The authors' loss runs the clean images through the network a second time for the divergence.
-        reference = (model(x) if objective.as_authors else logits).float().log_softmax(1)
+        reference = (update(x) if objective.as_authors else logits).float().log_softmax(1)
         divergence = F.kl_div(moved_logits.float().log_softmax(1), reference, log_target=True, reduction="batchmean")
         return F.cross_entropy(logits, y, label_smoothing=smooth) + objective.beta * divergence, moved_logits
     if objective.as_authors:
@@ -169,13 +171,13 @@ def loss_of(
         # the update, where they would have no gradient (as some versions of torch do).
         with attacking(model, training=True), torch.no_grad():
             model(x)
-    with attacking(model):
+    with attacking(model, x):
         if objective.name == "pgd_at":
             moved = pgd(model, x, y, threat, objective.attack, generator=generator)
         else:
             one_step = {"fgsm_rs": fgsm_rs, "n_fgsm": n_fgsm}[objective.name]
             moved = one_step(model, x, y, threat, generator)
-    logits = model(moved)
+    logits = update(moved)
     return F.cross_entropy(logits, y, label_smoothing=smooth), logits
 
 
@@ -214,30 +216,44 @@ def train(
     )
     average = None if schedule.ema is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema))
     evaluated = model if average is None else average.module
+    update = distributed.wrap(model)
     trained = Trained([], {}, {}, -1, None, False)
-    if state is not None and state.exists():
+    if state is not None:
         _load(state, trained, model, optimizer, average)
-    generator = torch.Generator(device)
+    generator = distributed.SharedGenerator(device)
+
+    def step(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """Leaves the gradients; gives the loss and the number of correct images."""
+        optimizer.zero_grad(set_to_none=True)
+        with context():
+            loss, logits = loss_of(update, x, y, objective, threat, generator)
+            extra = activations.penalty(model)
+        (loss if extra is None else loss + extra).backward()
+        activations.clip_gradients(model)
+        return loss.detach(), (logits.detach().argmax(1) == y).sum()
+
+    # Restarts look at which images are broken, and processes at each other: neither can be recorded.
+    recordable = device.type == "cuda" and objective.attack.restarts == 1 and update is model
+    run_step = Recorded(step, model, generator) if recordable else step
     for epoch in range(len(trained.history), schedule.epochs):
-        if trained.collapsed or (trained.history and not go_on()):
+        if trained.collapsed or (trained.history and not distributed.from_first(go_on)):
             break
         start = time.perf_counter()
         with torch.random.fork_rng():
-            torch.manual_seed(seed * 10_007 + epoch)  # dropout
+            torch.manual_seed(seed * 10_007 + epoch + 1_000_003 * distributed.rank())  # dropout
             generator.manual_seed(seed * 10_007 + epoch)  # order, augmentation, attack
-            row = {"epoch": epoch} | _epoch(
-                model, average, optimizer, data, objective, threat, schedule, epoch, generator, context
-            )
+            row = {"epoch": epoch} | _epoch(update, run_step, average, optimizer, data, schedule, epoch, generator)
+        distributed.send_buffers(model, evaluated)
         row["train_seconds"] = time.perf_counter() - start
         if math.isfinite(row["loss"]):
-            row |= _probe(evaluated, data, threat, seed, context)
+            row |= distributed.from_first(lambda: _probe(evaluated, data, threat, seed, context))
             _keep(trained, row, evaluated, objective)
         else:
             trained.collapsed = f"the loss became {row['loss']} in epoch {epoch}"
         row["seconds"] = time.perf_counter() - start
         trained.history.append(row)
         if state is not None:
-            _save(state, trained, model, optimizer, average)
+            distributed.from_first(lambda: _save(state, trained, model, optimizer, average))
         if on_epoch is not None:
             on_epoch(row)
     trained.finished = trained.collapsed is not None or len(trained.history) >= schedule.epochs
@@ -248,15 +264,13 @@ def train(
 
 def _epoch(
     model: nn.Module,
+    step: Step,
     average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     data: Images,
-    objective: Objective,
-    threat: Threat,
     schedule: Schedule,
     epoch: int,
     generator: torch.Generator,
-    context: Callable[[], AbstractContextManager],
 ) -> dict[str, float]:
     model.train()
     batches = Batches(
@@ -269,27 +283,24 @@ def _epoch(
         extra_ratio=data.extra_ratio,
         drop_last=len(data.images) >= schedule.batch_size,
     )
-    total, correct, seen, rate = 0.0, 0, 0, 0.0
-    for step, (x, y) in enumerate(batches):
-        rate = schedule.rate((epoch + step / len(batches)) / schedule.epochs)
+    # On the device until the end of the epoch, so that nothing waits for it: the loss and the correct images, summed.
+    total = torch.zeros(2, dtype=torch.float64, device=data.images.device)
+    seen, rate = 0, 0.0
+    for number, (x, y) in enumerate(distributed.batch(*whole) for whole in batches):
+        rate = schedule.rate((epoch + number / len(batches)) / schedule.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with context():
-            loss, logits = loss_of(model, x, y, objective, threat, generator)
-            extra = activations.penalty(model)
-        optimizer.zero_grad(set_to_none=True)
-        (loss if extra is None else loss + extra).backward()
-        activations.clip_gradients(model)
+        loss, correct = step(x, y)
         optimizer.step()
         if average is not None:
             # Copies the buffers: BatchNorm's running statistics are averages already.
             average.update_parameters(model)
-        total += float(loss.detach()) * len(y)
-        if not math.isfinite(total):
-            break
-        correct += int((logits.detach().argmax(1) == y).sum())
+        total += torch.stack([loss.double() * len(y), correct.double()])
         seen += len(y)
-    return {"loss": total / max(seen, 1), "train_accuracy": correct / max(seen, 1), "lr": rate}
+        if number % 20 == 19 and not distributed.mean(total[0]).isfinite():
+            break
+    mean_loss, accuracy = (distributed.mean(total) / max(seen, 1)).tolist()
+    return {"loss": mean_loss, "train_accuracy": accuracy, "lr": rate}
 
 
 def _probe(
@@ -298,7 +309,7 @@ def _probe(
     """Accuracy on the held-out images: clean, FGSM and PGD-10; and what the activations have learned."""
     generator = torch.Generator(data.images.device).manual_seed(seed)
     correct = {"clean": 0, "fgsm": 0, "pgd10": 0}
-    with attacking(model), true_gradients(model), context():
+    with true_gradients(model), context(), attacking(model, data.held_images[:2].float() / 255):
         for images, y in zip(data.held_images.split(512), data.held_labels.split(512), strict=True):
             x = images.float() / 255
             for name, attack in (("clean", None), ("fgsm", fgsm(threat)), ("pgd10", PROBE)):
@@ -356,9 +367,13 @@ def _save(path: Path, trained: Trained, model: nn.Module, optimizer: Any, averag
 
 
 def _load(path: Path, trained: Trained, model: nn.Module, optimizer: Any, average: AveragedModel | None) -> None:
-    device = next(model.parameters()).device
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        # Rank 0 reads for all: the others may lie on machines without this file.
+        content = distributed.from_first(
+            lambda: torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        )
+        if content is None:
+            return
         for name, part in _parts(model, optimizer, average):
             part.load_state_dict(content[name])
         vars(trained).update(content["trained"])

@@ -69,6 +69,8 @@ class ReLUSmoothGradient(Activation):
     """
 
     values: ClassVar = {"alpha": 10.0}
+    kernel = "relu_smooth_gradient"
+    formula = staticmethod(_SmoothBackward.apply)
     alpha: float
 
     def __init__(self, channels: int | None = None, *, where: str = "both", alpha: float = 10.0) -> None:
@@ -81,4 +83,4 @@ class ReLUSmoothGradient(Activation):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         smooth = self.where == "both" or (self.where == "attack") == self.attacking
-        return _SmoothBackward.apply(x, self.alpha) if smooth and self.switched_on else F.relu(x)
+        return super().forward(x) if smooth and self.switched_on else F.relu(x)

@@ -68,11 +68,12 @@ class Layout(NamedTuple):
 
 def backend(x: Tensor) -> Any:
     """The module that computes on this tensor, `native` or `gpu`; None for the plain formula."""
-    if not _enabled or torch.compiler.is_compiling() or x.dtype not in native.DTYPES or x.numel() == 0:
+    if not _enabled or torch.compiler.is_compiling() or x.numel() == 0:
         return None
-    if x.is_cuda:
-        return _gpu()
-    return native if x.is_cpu and native.library() is not None else None
+    module = _gpu() if x.is_cuda else native if x.is_cpu else None
+    if module is None or x.dtype not in module.DTYPES or (module is native and native.library() is None):
+        return None
+    return module
 
 
 @cache
@@ -86,7 +87,15 @@ def _gpu() -> Any:
 
 def function(kernel: Kernel, x: Tensor, theta: Tensor) -> Tensor:
     """The function at x, elementwise; only where there is a `backend`."""
-    return _Forward.apply(kernel, x, theta)
+    return _apply(_Forward, kernel, x, theta)
+
+
+# Function.apply binds its arguments by name for torch.func, which costs more than the loops do on a small tensor.
+_in_torch_func = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+
+
+def _apply(function: type[torch.autograd.Function], *inputs: Any) -> Any:
+    return function.apply(*inputs) if _in_torch_func() else super(torch.autograd.Function, function).apply(*inputs)  # type: ignore[misc]
 
 
 class _Forward(torch.autograd.Function):
@@ -103,7 +112,9 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         x, theta = ctx.saved_tensors
-        dx, dtheta = _Backward.apply(ctx.kernel, x, theta, grad, ctx.needs_input_grad[2])
+        inputs = (ctx.kernel, x, theta, grad, ctx.needs_input_grad[2])
+        again = torch.is_grad_enabled() or _in_torch_func()  # this pass is to be differentiated, or mapped
+        dx, dtheta = _apply(_Backward, *inputs) if again else _Backward.forward(*inputs)
         return None, dx, dtheta
 
     @staticmethod
@@ -169,4 +180,4 @@ def _dense(x: Tensor) -> Tensor:
 
 
 def _arithmetic(theta: Tensor, x: Tensor) -> Tensor:
-    return theta.to(native.DTYPES[x.dtype]).contiguous()
+    return theta.to(backend(x).DTYPES[x.dtype]).contiguous()

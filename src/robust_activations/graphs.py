@@ -1,0 +1,67 @@
+"""CUDA graphs: a training step is recorded once and replayed, so that small kernels do not wait for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+
+
+class Recorded:
+    """A step (forward, backward, no optimiser) as CUDA graphs, one for each shape of its inputs.
+
+    It does exactly what the step does: what the warm-up changes, running statistics and random states, is put back
+    before the first replay. Gradients are new at every call; they lie in the graph's own memory.
+
+    The step must not read back from the GPU, must leave all gradients None before its backward pass, and must draw
+    from the default generator or from `generator` alone.
+    """
+
+    def __init__(self, step: Step, model: nn.Module, generator: torch.Generator) -> None:
+        self.step, self.model, self.generator = step, model, generator
+        self.recorded: dict[tuple[torch.Size, ...], _Recording] = {}
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        key = tuple(tensor.shape for tensor in inputs)
+        if key not in self.recorded:
+            self.recorded[key] = _Recording(self, inputs)
+        return self.recorded[key].replay(inputs)
+
+
+class _Recording:
+    def __init__(self, of: Recorded, inputs: tuple[Tensor, ...]) -> None:
+        self.parameters = [parameter for parameter in of.model.parameters() if parameter.requires_grad]
+        self.inputs = [tensor.clone() for tensor in inputs]
+        buffers = [(buffer, buffer.clone()) for buffer in of.model.buffers()]
+        device = inputs[0].device
+        default, own = torch.cuda.get_rng_state(device), of.generator.get_state()
+        # As PyTorch asks: what allocates or compiles at its first call does so on another stream before the capture.
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                of.step(*self.inputs)  # type: ignore[arg-type]
+        torch.cuda.current_stream(device).wait_stream(stream)
+        for parameter in self.parameters:  # so that the capture makes gradients instead of adding to them
+            parameter.grad = None
+        self.graph = torch.cuda.CUDAGraph()
+        self.graph.register_generator_state(of.generator)
+        with torch.cuda.graph(self.graph):
+            self.outputs = of.step(*self.inputs)  # type: ignore[arg-type]
+        self.gradients = [parameter.grad for parameter in self.parameters]
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        torch.cuda.set_rng_state(default, device)
+        of.generator.set_state(own)
+
+    def replay(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        for static, tensor in zip(self.inputs, inputs, strict=True):
+            static.copy_(tensor)
+        self.graph.replay()
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        return self.outputs
