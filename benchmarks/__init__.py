@@ -1,0 +1,1 @@
+"""Measurements against peers: `python -m benchmarks.<name> [--json]`, from the root of the repository."""
