@@ -1,9 +1,9 @@
-"""Time and verdicts of `attacks.autoattack` against pyautoattack's AutoAttack by itself.
+"""Time and verdicts of `autoattack.autoattack` against pyautoattack's AutoAttack by itself.
 
 Both attack the same network, which this benchmark trains for a short time with the library and keeps in
 `data/checkpoints/benchmarks/`: standard version, same seed, radius and batches. Theirs is what its users call, on a
-contiguous float32 network with the activation's plain formula, and untouched BatchNorm. `ratio` is our seconds over
-theirs. `same` is the share of images with the same verdict: AutoAttack is a chaotic algorithm, so that rounding alone
+contiguous float32 network with the activation's plain formula, and untouched BatchNorm. `ratio` is their seconds over
+ours. `same` is the share of images with the same verdict: AutoAttack is a chaotic algorithm, so that rounding alone
 moves some.
 """
 
@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, chosen, interleaved, median, parser, run, significant, spread, timed
 from benchmarks.plain import plain_model
-from robust_activations import attacks, checkpoints, data, paths, runs
+from robust_activations import checkpoints, data, paths, runs
 from robust_activations.attacks import Threat
+from robust_activations.autoattack import autoattack
 from robust_activations.data import Augment
 from robust_activations.errors import UserError
 from robust_activations.evaluation import full_precision
@@ -115,13 +116,13 @@ def measure_row(
     common: dict[str, Any] = {"threat": config.threat, "seed": seed, "batch_size": batch_size}
 
     def ours() -> None:
-        verdicts["ours"] = attacks.autoattack(model, x, y, **common)[0]
+        verdicts["ours"] = autoattack(model, x, y, **common)[0]
 
     def theirs() -> None:
         verdicts["theirs"] = alone(naive, x, y, **common)
 
     with full_precision(device):  # for both: TF32 is a matter of its own
-        attacks.autoattack(model, x[:16], y[:16], attacks=("apgd-ce",), **common)
+        autoattack(model, x[:16], y[:16], attacks=("apgd-ce",), **common)
         alone(naive, x[:16], y[:16], only="apgd-ce", **common)
         times = interleaved({"ours": timed(ours, device), "theirs": timed(theirs, device)}, repeats)
     return case | summary(times, verdicts["ours"], verdicts["theirs"]) | {
@@ -137,7 +138,7 @@ def measure_row(
 def summary(times: dict[str, list[float]], ours: Tensor, theirs: Tensor) -> Row:
     """Seconds, their ratio, images that withstood, and the share of images with the same verdict."""
     return spread("ours", times["ours"]) | spread("theirs", times["theirs"]) | {
-        "ratio": significant(median(times["ours"]) / median(times["theirs"])),
+        "ratio": significant(median(times["theirs"]) / median(times["ours"])),
         "repeats": len(times["ours"]),
         "robust_ours": int(ours.sum()),
         "robust_theirs": int(theirs.sum()),

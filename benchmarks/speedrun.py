@@ -20,8 +20,9 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Row, chosen, median, parser, run, significant
-from robust_activations import attacks, data, paths, runs
+from robust_activations import data, paths, runs
 from robust_activations.attacks import PGD, Threat, true_gradients
+from robust_activations.autoattack import autoattack
 from robust_activations.data import Augment
 from robust_activations.evaluation import full_precision, under_attack
 from robust_activations.run import Run
@@ -113,7 +114,7 @@ def right(model: nn.Module, config: Run, dataset: data.Dataset, n: int, device: 
         with torch.no_grad():
             clean = torch.cat([model(batch) for batch in x.split(500)]).argmax(1) == y
         if attack == "autoattack":
-            robust, _, _ = attacks.autoattack(model, x, y, config.threat, batch_size=500)
+            robust, _, _ = autoattack(model, x, y, config.threat, batch_size=500)
         else:
             robust = under_attack(model, x, y, config.threat, PGD(20, loss="margin"))
     return {"clean": int(clean.sum()) / len(y), "robust": int(robust.sum()) / len(y)}

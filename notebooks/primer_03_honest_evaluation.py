@@ -22,6 +22,7 @@ from torch import nn
 
 from robust_activations import attacks, data, paths, runs, stats, studies
 from robust_activations.attacks import PGD
+from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome, Suite, evaluate, under_attack
 from robust_activations.figures import primers as figures
 
@@ -199,7 +200,7 @@ def share(right):
 
 
 def part_of_autoattack(model, name):
-    return attacks.autoattack(model, xs, ys, threat, attacks=(name,), queries=300)[0]
+    return autoattack(model, xs, ys, threat, attacks=(name,), queries=300)[0]
 
 
 found = {}

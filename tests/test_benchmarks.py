@@ -223,12 +223,12 @@ def test_autoattack(tmp_path, monkeypatch):
         row = autoattack.measure_row(case, config, digits, CPU, tmp_path)
         model = autoattack.network(config, digits, CPU, tmp_path)  # from the file
     assert {"ours", "theirs", "ratio", "robust_ours", "robust_theirs", "same"} <= row.keys()
-    assert row["ratio"] == pytest.approx(row["ours"] / row["theirs"], rel=1e-4)
+    assert row["ratio"] == pytest.approx(row["theirs"] / row["ours"], rel=1e-4)
     assert not model.training
     by_hand = autoattack.summary(
         {"ours": [1.0], "theirs": [4.0]}, torch.tensor([True, True, False]), torch.tensor([True, False, False])
     )
-    assert (by_hand["ratio"], by_hand["robust_ours"], by_hand["robust_theirs"]) == (0.25, 2, 1)
+    assert (by_hand["ratio"], by_hand["robust_ours"], by_hand["robust_theirs"]) == (4, 2, 1)
     assert by_hand["same"] == pytest.approx(2 / 3, abs=1e-5)
 
 

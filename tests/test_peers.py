@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers import digits_test, robust_cnn
-from robust_activations.attacks import PGD, STANDARD, Threat, attacking, autoattack, pgd
+from robust_activations.attacks import PGD, Threat, attacking, pgd
+from robust_activations.autoattack import STANDARD, autoattack
 from robust_activations.errors import UserError
 
 LINF, L2 = Threat("linf", "0.15"), Threat("l2", "0.8")

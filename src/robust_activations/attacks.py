@@ -1,4 +1,4 @@
-"""Threat models, FGSM, PGD and relatives, and adapters to the authors' AutoAttack and Square.
+"""Threat models, FGSM, PGD and relatives; AutoAttack and Square are in `autoattack`.
 
 Images are pixels in [0, 1]; perturbations live in pixel space. An attack never trains: it runs inside `attacking`,
 which freezes the parameters and sets the mode, and restores both.
@@ -6,26 +6,21 @@ which freezes the parameters and sets the mode, and restores both.
 
 from __future__ import annotations
 
-import json
-import logging
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from robust_activations import distributed
 from robust_activations.activations.smooth import ReLUSmoothGradient
 from robust_activations.errors import UserError
-from robust_activations.files import write_atomically
 from robust_activations.folding import folded
 
 Norm = Literal["linf", "l2"]
@@ -288,85 +283,3 @@ def n_fgsm(
     start = (x + 2 * threat.random(x, generator)).clamp(0, 1)
     grad = input_gradient(model, start, y)
     return (start + threat.radius * threat.ascend(grad)).clamp(0, 1)
-
-
-STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")  # AutoAttack's standard version, in its order
-
-
-def autoattack(
-    model: nn.Module,
-    x: Float[Tensor, "n c h w"],
-    y: Int[Tensor, " n"],
-    threat: Threat,
-    *,
-    attacks: tuple[str, ...] = STANDARD,
-    queries: int = 5000,
-    batch_size: int = 250,
-    seed: int = 0,
-    state: Path | None = None,
-) -> tuple[Bool[Tensor, " n"], dict[str, int], list[str]]:
-    """The authors' AutoAttack (Croce and Hein 2020), standard version, one attack after the other.
-
-    Gives which images are robust, how many are left after each attack, and the warnings AutoAttack itself raised.
-    With `state`, a file, an interrupted evaluation goes on at the attack that it was in and gives the same result.
-
-    **Raises** `UserError` if `pyautoattack` is not installed.
-    """
-    try:
-        from pyautoattack import AutoAttack, checks
-    except ImportError as error:
-        raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
-    done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
-    with attacking(model, x), torch.no_grad():
-        logits = torch.cat([model(batch) for batch in x.split(batch_size)])
-    robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
-    shares = {"clean": float(robust.sum()) / len(x)}
-    if done["left"]:
-        robust = torch.tensor(done["robust"], device=x.device)
-    targets = min(9, logits.shape[1] - 1)
-    for name in attacks:
-        if name in done["left"]:
-            continue
-        if robust.any():
-            # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
-            with attacking(model, x), torch.random.fork_rng(), _flags(checks, done["flags"]):
-                engine = AutoAttack(
-                    model, norm={"linf": "Linf", "l2": "L2"}[threat.norm], eps=threat.radius, seed=seed, device=x.device
-                )
-                engine.attacks_to_run = [name]
-                engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
-                engine.square.n_queries = queries
-                _, found = engine.run_standard_evaluation(x[robust], y[robust], batch_size=batch_size)
-            robust[robust.clone()] = found == y[robust]
-        done["left"][name] = int(robust.sum())
-        done["robust"] = robust.tolist()
-        if state is not None:
-            write_atomically(state, json.dumps(done))
-    shares |= {name: left / len(x) for name, left in done["left"].items()}
-    with _flags(checks, done["flags"]):  # the one check that compares attacks
-        checks.check_square_sr(shares, logger=logging.getLogger("auto-attack"))
-    return robust, done["left"], done["flags"]
-
-
-@contextmanager
-def _flags(checks: Any, found: list[str]) -> Iterator[None]:
-    """Adds to `found` what AutoAttack warns of: randomised or dynamic defence, zero gradients, softmax output ..."""
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            flag = record.getMessage().split(" See flags_doc")[0]
-            if record.levelno >= logging.WARNING and flag not in found:
-                found.append(flag)
-
-    logger, handler = logging.getLogger("auto-attack"), Collect()
-    propagate, trace = logger.propagate, sys.gettrace()
-    logger.addHandler(handler)
-    logger.propagate = False
-    # Its check for dynamic defences counts calls in a global, which would blame the next model for this one's ...
-    checks.funcs.update(dict.fromkeys(checks.funcs, 0))
-    try:
-        yield
-    finally:
-        sys.settrace(trace)  # ... and ends every trace.
-        logger.removeHandler(handler)
-        logger.propagate = propagate

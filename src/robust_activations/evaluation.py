@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from robust_activations.attacks import PGD, Threat, attacking, autoattack, fgsm, input_gradient, pgd, true_gradients
+from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradient, pgd, true_gradients
+from robust_activations.autoattack import autoattack
 from robust_activations.checks import check_images, check_labels
 from robust_activations.errors import UserError, unknown
 from robust_activations.stats import wilson

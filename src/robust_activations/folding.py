@@ -31,7 +31,10 @@ def folded(model: nn.Module, x: Float[Tensor, "n c h w"]) -> Iterator[None]:
     """
     modules = [id(module) for module in model.modules()]
     if model not in _found or _found[model][0] != modules:
-        _found[model] = (modules, foldable(model, x))
+        try:
+            _found[model] = (modules, foldable(model, x))
+        except (RuntimeError, TypeError):  # what cannot be copied, or not run in float64, is left as it is
+            _found[model] = (modules, [])
     dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else None
     with _replaced(model, _found[model][1], dtype):
         yield
@@ -44,10 +47,7 @@ def foldable(model: nn.Module, x: Float[Tensor, "n c h w"]) -> list[tuple[str, s
     They are seen in a copy of the model at work, in float64 and with random weights and statistics, with which a wrong
     pair cannot leave the output as it is: only what does is kept.
     """
-    try:
-        twin = copy.deepcopy(model).double().eval()
-    except (RuntimeError, TypeError):  # what cannot be copied is left as it is
-        return []
+    twin = copy.deepcopy(model).double().eval()
     watched = {name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks}
     for module in twin.modules():  # nobody looks on here, and of what is looked at nothing is changed
         module._forward_hooks.clear()
