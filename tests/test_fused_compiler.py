@@ -1,4 +1,4 @@
-"""The fused loops of a CPU are compiled once; what happens without a compiler, with a broken one, and with two at once."""
+"""The fused loops of a CPU are compiled once: without a compiler, with one that fails, and with two at once."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_two_processes_compile_at_the_same_time(anew, tmp_path):
     """The compiler is one that takes its time to copy the library that there is."""
     script = (
         "import torch\nfrom robust_activations.activations import create, fused\n"
-        "create('pssilu')(torch.ones(3))\nprint(fused.backend(torch.ones(3)) is fused.native)"
+        "create('prelu')(torch.ones(3))\nprint(fused.backend(torch.ones(3)) is fused.native)"
     )
     library, calls = native.library()._name, tmp_path / "calls"
     slow = program(tmp_path / "slow", f'for last; do :; done; sleep 1; cp "{library}" "$last"; echo >> "{calls}"')

@@ -10,15 +10,20 @@ dtypes, machines without a compiler, and everything inside `plain()`. Second der
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from robust_activations.activations.fused import native
+from robust_activations.errors import UserError
 
 _enabled = True
 
@@ -38,7 +43,8 @@ class Kernel(NamedTuple):
     """A fused function: its name in `derivatives`, and its plain formula of x and theta, which holds the parameters in
     rows: (parameters,) or (parameters, channels).
 
-    Or "hinges", with the sign of each, and whether their places are learned (see `base.hinges`).
+    Or "hinges", with the sign of each, first those of 1 and then those of -1, and whether their places are learned
+    (see `base.hinges`).
     """
 
     name: str
@@ -57,10 +63,15 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, x: Tensor, theta: Tensor) -> Layout:
-        """The parameters' channels lie along axis 1 of x; there is one channel if theta has none."""
+        """The parameters' channels lie along axis 1 of x; there is one channel if theta has none.
+
+        **Raises** `UserError` where x has another number of channels.
+        """
         if theta.dim() == 1:
             return cls(1, x.numel(), 1, False)
         channels = theta.shape[1]
+        if channels != 1 and x.shape[1:2] != (channels,):
+            raise UserError(f"an activation for {channels} channels, on axis 1, was given an input of {tuple(x.shape)}")
         inner = math.prod(x.shape[2:]) if x.is_contiguous() else 1
         cols = channels if inner == 1 else inner
         return cls(x.numel() // cols, cols, channels, inner == 1)
@@ -68,8 +79,13 @@ class Layout(NamedTuple):
 
 def backend(x: Tensor) -> Any:
     """The module that computes on this tensor, `native` or `gpu`; None for the plain formula."""
-    if not _enabled or torch.compiler.is_compiling() or x.numel() == 0:
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or is_in_torch_dispatch_mode()
+    if not _enabled or traced or type(x) not in (Tensor, Parameter) or x.numel() == 0:  # no memory behind it, perhaps
         return None
+    return _loops(x)
+
+
+def _loops(x: Tensor) -> Any:
     module = _gpu() if x.is_cuda else native if x.is_cpu else None
     if module is None or x.dtype not in module.DTYPES or (module is native and native.library() is None):
         return None
@@ -80,7 +96,15 @@ def backend(x: Tensor) -> Any:
 def _gpu() -> Any:
     try:
         from robust_activations.activations.fused import gpu
+
+        # Triton also wants a C compiler, and may not know this GPU; which shows at the first launch.
+        one = torch.ones(1, device="cuda")
+        gpu.forward(Kernel("prelu", F.prelu), one, one, Layout(1, 1, 1, False))
     except ImportError:  # no Triton
+        return None
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        warnings.warn(f"no fused activations, only the plain formulas: {reason}", stacklevel=2)
         return None
     return gpu
 
@@ -102,7 +126,7 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     def forward(kernel: Kernel, x: Tensor, theta: Tensor) -> Tensor:
         x = _dense(x)
-        return backend(x).forward(kernel, x, _arithmetic(theta, x), Layout.of(x, theta))
+        return _loops(x).forward(kernel, x, _arithmetic(theta, x), Layout.of(x, theta))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Kernel, Tensor, Tensor], output: Tensor) -> None:
@@ -137,7 +161,7 @@ class _Backward(torch.autograd.Function):
         grad = grad.to(x.dtype)
         if grad.stride() != x.stride():
             grad = torch.empty_like(x).copy_(grad)
-        dx, dtheta = backend(x).backward(kernel, x, grad, _arithmetic(theta, x), Layout.of(x, theta), learned)
+        dx, dtheta = _loops(x).backward(kernel, x, grad, _arithmetic(theta, x), Layout.of(x, theta), learned)
         return dx, None if dtheta is None else dtheta.to(theta.dtype).view(theta.shape)
 
     @staticmethod
@@ -180,4 +204,4 @@ def _dense(x: Tensor) -> Tensor:
 
 
 def _arithmetic(theta: Tensor, x: Tensor) -> Tensor:
-    return theta.to(backend(x).DTYPES[x.dtype]).contiguous()
+    return theta.to(_loops(x).DTYPES[x.dtype]).contiguous()

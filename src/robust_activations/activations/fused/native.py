@@ -1,4 +1,5 @@
-"""The fused loops of `native.cpp`, compiled once by the machine's C++ compiler and kept in the user's cache.
+"""The fused loops of `native.cpp`, compiled by the machine's C++ compiler when they are first used, each in a
+second, and kept in the user's cache.
 
 Without a compiler, or elsewhere than on Linux, nothing is lost but speed: the plain formulas are used.
 """
@@ -60,7 +61,7 @@ def printed(function: Callable[..., Any]) -> str:
     names = ["value", "slope", "d0", "d1"][: len(results)]
     lines += [f"{name} = {result};" for name, result in zip(names, results, strict=True)]
     members = "".join(f"T {name}_; " for name in parameters)
-    initial = "".join(f"{name}_ = theta[{k} * C]; " for k, name in enumerate(parameters))
+    initial = "".join(f"{name}_ = clean(theta[{k} * C]); " for k, name in enumerate(parameters))
     body = "\n        ".join(lines)
     return f"""template <class T> struct {function.__name__} {{
     static constexpr int K = {len(results) - 2};
@@ -92,23 +93,23 @@ def _expression(node: ast.expr) -> str:
     raise TypeError(f"derivatives are written without {ast.unparse(node)}")
 
 
-def source() -> str:
-    """The whole C++ text."""
-    functions = "\n".join(map(printed, FUNCTIONS.values()))
-    exports = "\n".join(f"EXPORT({name})" for name in FUNCTIONS)
-    return SOURCE.read_text().replace("// FUNCTIONS", functions).replace("// EXPORTS", exports)
+def source(name: str) -> str:
+    """The C++ text of one kernel."""
+    hinges = name == "hinges"
+    function, export = ("", "EXPORT_HINGES") if hinges else (printed(FUNCTIONS[name]), f"EXPORT({name})")
+    return SOURCE.read_text().replace("// FUNCTION\n", function).replace("// EXPORT\n", f"{export}\n")
 
 
 @cache
-def library() -> ctypes.CDLL | None:
-    """The compiled loops; None where they cannot be had."""
+def library(name: str = "prelu") -> ctypes.CDLL | None:
+    """The compiled loops of a kernel; None where they cannot be had, which the simplest one shows."""
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("c++")
     if platform.system() != "Linux" or compiler is None:
         return None
     levels = {"AVX512": ["-march=x86-64-v4", "-mprefer-vector-width=512"], "AVX2": ["-march=x86-64-v3"]}
     flags = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
     flags += levels.get(torch.backends.cpu.get_cpu_capability(), [])
-    text = source()
+    text = source(name)
     key = hashlib.sha256("\0".join([platform.machine(), compiler, *flags, text]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "robust-activations"
     path = folder / f"{key}.so"
@@ -130,7 +131,7 @@ def library() -> ctypes.CDLL | None:
 
 @cache
 def _entry(name: str, dtype: torch.dtype, direction: str) -> Any:
-    entry = getattr(library(), f"{name}_{str(dtype).removeprefix('torch.')}_{direction}")
+    entry = getattr(library(name), f"{name}_{str(dtype).removeprefix('torch.')}_{direction}")
     entry.restype = None
     return entry
 
