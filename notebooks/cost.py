@@ -39,6 +39,7 @@ for short, name in (("clean", "clean"), ("nfgsm", "N-FGSM"), ("pgd", "PGD-10"), 
 note("cost_pgd_vain", loops["PGD-10"]["backward to the weights"] - here["PGD-10"]["backward to the weights"])
 note("cost_trades_vain", loops["TRADES, 10 steps"]["forward"] - here["TRADES, 10 steps"]["forward"])
 note("cost_share", f"{100 * (1 - sum(here['PGD-10'].values()) / sum(loops['PGD-10'].values())):.0f}")
+note("cost_compiled", measured.compiled(every))
 note("cost_faster", f"{measured.FASTER:g}")
 targets = {name: [f"{target:.2f}" for target in measured.targets(every, name)] for name in ("activations", "step_cost")}
 note("cost_target", next(iter(targets["activations"]), "(not recorded)"))
@@ -113,6 +114,13 @@ Markdown(measured.throughput(every))
 
 # %% mystnb={"markdown_format": "myst", "code_prompt_show": "Show the table", "code_prompt_hide": "Hide the table"} tags=["hide-cell"]
 Markdown(measured.throughput_table(every))
+
+# %% [markdown]
+# Which part of the engine gives how much? Here PGD-10 on one batch of 128 is run as training runs it, and then with one thing
+# changed at a time. Above 1, the change is slower.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(measured.ablation_table(every))
 
 # %% [markdown]
 # ## One activation by itself
@@ -205,11 +213,14 @@ Markdown(measured.speedrun_table(every))
 #
 # ## What was tried and did not help
 #
-# - **Compiling the network** with `torch.compile` on a CPU: compiling takes far longer than a short run gains by it.
+# - **Compiling the network** with `torch.compile` ({glue:text}`cost_compiled`). On a CPU the compiler fuses ReLU with its neighbours but
+#   has a slower exponential than the loops here; the engine does not compile.
+# - **Smaller batches**, so that a layer's output fits into a core's cache: the attack treats images independently, so they may be
+#   cut as one likes. The table above has the factor for four parts.
+# - **Other memory allocators and huge pages** (glibc's thresholds, `THP_MEM_ALLOC_ENABLE`): no change that stood out of the noise.
+# - **Vectors of 256 instead of 512 bits** in the fused loops: slower on the machine of these records.
 # - **Other recipes in the race**, with other batches, objectives, activations and numbers of steps: the slower ones stand in the
 #   table above too.
-#
-# % FOUNDER: figures for torch.compile on a CPU (seconds of compiling, gain), and what else was tried without gain.
 
 # %% [markdown]
 # ## Where these numbers come from
@@ -229,6 +240,7 @@ Markdown(measured.origins(every))
 # ```bash
 # pip install foolbox pyautoattack && pip install --no-deps torchattacks
 # python -m benchmarks.throughput --save
+# python -m benchmarks.ablation --save
 # python -m benchmarks.activations --save
 # python -m benchmarks.step_cost --save
 # python -m benchmarks.autoattack --save

@@ -13,7 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import activations, autoattack, measure, scaling, speedrun, step_cost, throughput
+from benchmarks import ablation, activations, autoattack, measure, scaling, speedrun, step_cost, throughput
 from benchmarks.plain import plain, plain_model
 
 from helpers import perturb, unchecked
@@ -328,3 +328,13 @@ def test_mistakes_are_one_line(capsys):
         measure.run("tiny", measure.parser("About.", repeats=1), rows, ["x"], ["--only", "nothing"])
     assert exited.value.code == 2
     assert capsys.readouterr().err == "benchmarks.tiny: no row is left; leave out a filter\n"
+
+
+def test_ablation_changes_one_thing_at_a_time():
+    case = {"model": "resnet20", "activation": "pssilu", "batch": 8}
+    rows = list(ablation.measure_rows(case, RANDOM, CPU, repeats=1, compiled=False, steps=1))
+    assert [row["change"] for row in rows][0] == "engine"
+    assert len({row["change"] for row in rows}) == len(rows) > 4
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["seconds"] / rows[0]["seconds"], rel=1e-4)
+        assert row["compile_seconds"] is None

@@ -21,7 +21,7 @@ from robust_activations.figures.catalogue import table
 from robust_activations.stats import wilson
 
 NBSP = "\N{NO-BREAK SPACE}"
-NAMES = ("throughput", "activations", "step_cost", "autoattack", "scaling", "speedrun")
+NAMES = ("throughput", "ablation", "activations", "step_cost", "autoattack", "scaling", "speedrun")
 FASTER = 3.0  # what we want over the usual loop on a CPU
 MODES = {"forward": "forward", "input": "and backward\nto the input", "parameters": "and to the\nparameters"}
 MODELS = {"resnet20": "ResNet-20", "resnet18": "ResNet-18", "digits_cnn": "the small CNN on digits"}
@@ -149,6 +149,20 @@ def case(row: Row) -> str:
     return f"{model_title(row['model'])}, {style.title(row['activation'])}, batch {row['batch']}, {row['peer']}"
 
 
+def compiled(every: Benchmarks) -> str:
+    """What `torch.compile` takes and gives, a sentence for each device and activation."""
+    parts = []
+    for one in every.of("ablation"):
+        for row in one.rows:
+            if row["compile_seconds"] is not None:
+                parts.append(
+                    f"{one.title}, {model_title(row['model'])} with {style.title(row['activation'])}: "
+                    f"{seconds(row['compile_seconds'])} of compiling, after which an attack takes "
+                    f"{times(row['ratio'])} times as long as without"
+                )
+    return "; ".join(parts) or "not recorded yet"
+
+
 def activations(every: Benchmarks) -> str:
     """How many rows hold their target, and which activations miss it."""
     parts = [every.notice("activations")]
@@ -197,7 +211,7 @@ def autoattack(every: Benchmarks) -> str:
             who = f"{model_title(row['model'])} with {style.title(row['activation'])}, {row['n']:,} images"
             took = f"{seconds(row['ours'])} here, {seconds(row['theirs'])} with pyautoattack alone"
             same = f"{100 * row['same']:.1f}{NBSP}% of the images get the same verdict"
-            parts.append(f"**{one.title}.** On {who}: {took}, {times(row['ratio'])} times as long; {same}.")
+            parts.append(f"**{one.title}.** On {who}: {took}, {times(row['ratio'])} times as fast; {same}.")
     return _paragraphs(parts)
 
 
@@ -254,6 +268,19 @@ def throughput_table(every: Benchmarks) -> str:
             rows.append([one.title, *what, *rates, over, str(row["repeats"]), holds])
     header = ["Device", "Network", "Activation", "Batch", "Against", "Ours, images/s", "Theirs", "Ratio", "Its spread"]
     return _table([*header, "Turns", f"At least {FASTER:g}"], rows)
+
+
+def ablation_table(every: Benchmarks) -> str:
+    """The engine's attack, and with one change each, beside one another for the activations."""
+    rows = []
+    for one in every.of("ablation"):
+        for model in dict.fromkeys(row["model"] for row in one.rows):
+            own = [row for row in one.rows if row["model"] == model]
+            for change in dict.fromkeys(row["change"] for row in own):
+                found = {row["activation"]: row for row in own if row["change"] == change}
+                cells = [f"{style.title(name)}: {times(row['ratio'])}" for name, row in found.items()]
+                rows.append([one.title, model_title(model), change, ", ".join(cells)])
+    return _table(["Device", "Network", "The attack with", "Time relative to the engine"], rows)
 
 
 def activation_table(every: Benchmarks, dtype: str = "bf16") -> str:
