@@ -333,7 +333,7 @@ def test_mistakes_are_one_line(capsys):
 def test_ablation_changes_one_thing_at_a_time():
     case = {"model": "resnet20", "activation": "pssilu", "batch": 8}
     rows = list(ablation.measure_rows(case, RANDOM, CPU, repeats=1, compiled=False, steps=1))
-    assert [row["change"] for row in rows][0] == "engine"
+    assert rows[0]["change"] == "engine"
     assert len({row["change"] for row in rows}) == len(rows) > 4
     for row in rows:
         assert row["ratio"] == pytest.approx(row["seconds"] / rows[0]["seconds"], rel=1e-4)

@@ -34,6 +34,10 @@ ROWS = {
         CASE | {"peer": peer, "data": "random"} | throughput.rates({"ours": [1.0, 1.0], "theirs": taken}, 128)
         for peer, taken in (("torchattacks", [2.5, 2.7]), ("foolbox", [4.0, 4.2]))
     ],
+    "ablation": [
+        CASE | {"change": change, "seconds": ratio, "ratio": ratio, "compile_seconds": waited}
+        for change, ratio, waited in (("engine", 1.0, None), ("float32", 2.5, None), ("torch.compile", 1.25, 16.0))
+    ],
     "activations": [activation("pssilu"), activation("gelu"), activation("sparta"), activation("pssilu", "fp32")],
     "step_cost": [
         CASE | step_cost.summary({"ours": [1.15, 1.25], "relu": [1.0, 1.0]}, "pssilu"),
@@ -58,8 +62,9 @@ ROWS["scaling"][-1]["bend"] = scaling.bend("size", [8, 16, 32], [row["seconds_pe
 FIGURES = ("throughput", "activations", "step_cost", "scaling")
 WORDS = ("throughput", "activations", "step_cost", "autoattack", "scaling", "speedrun")
 TABLES = (
-    "throughput_table", "activation_table", "autoattack_table", "scaling_table", "speedrun_table", "origins"
-)  # fmt: skip
+    *("throughput_table", "ablation_table", "activation_table", "autoattack_table"),
+    *("scaling_table", "speedrun_table", "origins"),
+)
 
 
 def write(folder: Path, name: str, device: str = "cpu", gpu: str | None = None, rows: list | None = None) -> None:
@@ -71,7 +76,7 @@ def write(folder: Path, name: str, device: str = "cpu", gpu: str | None = None, 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory) -> measured.Benchmarks:
     folder = tmp_path_factory.mktemp("benchmarks")
-    for name in WORDS:
+    for name in ROWS:
         write(folder, name)
     write(folder, "throughput", "h200", "NVIDIA H200")
     return measured.benchmarks(folder)
@@ -117,7 +122,10 @@ def test_the_targets_are_judged_honestly(every):
 def test_words_and_tables_say_what_the_rows_say(every):
     assert "2.00\N{NO-BREAK SPACE}s" not in measured.autoattack(every)
     assert "2\N{NO-BREAK SPACE}s here, 5\N{NO-BREAK SPACE}s" in measured.autoattack(every)
+    assert "2.50 times as fast" in measured.autoattack(every)
     assert "75.0\N{NO-BREAK SPACE}%" in measured.autoattack(every)
+    assert "float32 | PSSiLU: 2.50" in measured.ablation_table(every)
+    assert "16\N{NO-BREAK SPACE}s of compiling, after which an attack takes 1.25" in measured.compiled(every)
     assert r"$\text{size}^{2.00}$ from 8 on" in measured.scaling(every)
     assert "to 45\N{NO-BREAK SPACE}% is `fast`: 200\N{NO-BREAK SPACE}ms" in measured.speedrun(every)
     fast, slow = measured.speedrun_table(every).splitlines()[2:]
@@ -125,13 +133,13 @@ def test_words_and_tables_say_what_the_rows_say(every):
     assert slow.endswith("| none |")
     assert "NVIDIA" in measured.throughput_table(every)
     assert "Device" not in measured.scaling_table(every)  # but one
-    assert len(measured.origins(every).splitlines()) == 2 + 7
+    assert len(measured.origins(every).splitlines()) == 2 + 8
 
 
 @pytest.mark.parametrize("what", ["all", "nothing", "empty files"])
 def test_every_part_copes_with_what_is_there(every, tmp_path, what):
     if what == "empty files":
-        for name in WORDS:
+        for name in ROWS:
             write(tmp_path, name, rows=[])
     some = every if what == "all" else measured.benchmarks(tmp_path / "none" if what == "nothing" else tmp_path)
     for name in WORDS:

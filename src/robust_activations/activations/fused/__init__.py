@@ -1,9 +1,9 @@
-"""Parametric activations at the cost of ReLU: one pass over memory forward, one backward, and only the input kept.
+"""Activations in one pass over memory forward, one backward, with only the input kept in between.
 
 The backward pass makes the gradients of the parameters along the way, and only where they are asked for: not in an
 attack. On a CPU the loops are C++ (`native`), on a GPU Triton (`gpu`); both are made from `derivatives`.
 
-What cannot take this way takes the plain formula: tensors inside `torch.compile` (whose own fusion is as good), other
+What cannot take this way takes the plain formula: tensors inside `torch.compile` (which fuses by itself), other
 dtypes, machines without a compiler, and everything inside `plain()`. Second derivatives are taken of the formula.
 """
 
