@@ -129,7 +129,7 @@ def test_stopped_while_evaluating(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("robust_activations.attacks.write_atomically", stop)
+        patch.setattr("robust_activations.autoattack.write_atomically", stop)
         with pytest.raises(KeyboardInterrupt):
             execute(run, tmp_path / "stopped")
     (state,) = folder.glob("autoattack-best-*.json")
