@@ -126,8 +126,7 @@ Markdown(measured.ablation_table(every))
 # ## One activation by itself
 #
 # How long does the activation take on a tensor of the size that it meets in the network? The measure is torch's own SiLU, which is
-# smooth, has no parameters and is written by hand: a smooth activation with parameters can hardly be cheaper, and ours
-# should not be much dearer. We wanted at most {glue:text}`cost_target` times its time, and
+# smooth and has no parameters: one with parameters should not be much dearer. We wanted at most {glue:text}`cost_target` times its time, and
 # {glue:text}`cost_target_splash` times for SPLASH with its many hinges. {numref}`fig-cost-activations`
 # shows three uses: forward alone; with the backward pass to the input, as in the attack; and with that to the parameters, as in
 # the update. The diamonds are the formula as one would write it down in PyTorch, with autograd's backward pass.
@@ -213,8 +212,8 @@ Markdown(measured.speedrun_table(every))
 #
 # ## What was tried and did not help
 #
-# - **Compiling the network** with `torch.compile` ({glue:text}`cost_compiled`). On a CPU the compiler fuses ReLU with its neighbours but
-#   has a slower exponential than the loops here; the engine does not compile.
+# - **Compiling the network** with `torch.compile` ({glue:text}`cost_compiled`). On a CPU that gains
+#   too little for what it takes, so the engine does not compile.
 # - **Smaller batches**, so that a layer's output fits into a core's cache: the attack treats images independently, so they may be
 #   cut as one likes. The table above has the factor for four parts.
 # - **Other memory allocators and huge pages** (glibc's thresholds, `THP_MEM_ALLOC_ENABLE`): no change that stood out of the noise.

@@ -284,7 +284,8 @@ def _epoch(
         drop_last=len(data.images) >= schedule.batch_size,
     )
     # On the device until the end of the epoch, so that nothing waits for it: the loss and the correct images, summed.
-    total = torch.zeros(2, dtype=torch.float64, device=data.images.device)
+    device = data.images.device
+    total = torch.zeros(2, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
     seen, rate = 0, 0.0
     for number, (x, y) in enumerate(distributed.batch(*whole) for whole in batches):
         rate = schedule.rate((epoch + number / len(batches)) / schedule.epochs)
@@ -295,7 +296,7 @@ def _epoch(
         if average is not None:
             # Copies the buffers: BatchNorm's running statistics are averages already.
             average.update_parameters(model)
-        total += torch.stack([loss.double() * len(y), correct.double()])
+        total += torch.stack([loss.to(total) * len(y), correct.to(total)])
         seen += len(y)
         if number % 20 == 19 and not distributed.mean(total[0]).isfinite():
             break
