@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from benchmarks import ablation, activations, autoattack, measure, scaling, speedrun, step_cost, throughput
 from benchmarks.plain import plain, plain_model
 

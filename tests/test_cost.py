@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from matplotlib.figure import Figure
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from benchmarks import activations, autoattack, measure, scaling, speedrun, step_cost, throughput
+from matplotlib.figure import Figure
 
 from robust_activations.attacks import PGD
 from robust_activations.figures import cost, measured

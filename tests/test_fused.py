@@ -13,7 +13,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+import loops
 from helpers import perturb, unchecked
+from loops import SHARP, gradients, make
 from robust_activations.activations import REGISTRY, Activation, create, fused
 from robust_activations.activations.fused import native
 from robust_activations.errors import UserError
@@ -34,24 +36,9 @@ FEW = [("gelu", None), ("pelu", None), ("pssilu", 3), ("splash", None), ("splash
 LEARNED = [case for case in FEW if case[0] != "gelu"]
 
 
-def make(name: str, channels: int | None = None, **options) -> Activation:
-    torch.manual_seed(0)
-    share = {} if channels is None else {"share": "channel", "channels": channels}
-    if channels is None and REGISTRY[name].shares:
-        share = {"share": "layer"}
-    return perturb(create(name, **share, **options))
-
-
 def normal(*shape: int, seed: int = 0, scale: float = 3.0, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return (scale * torch.randn(shape, generator=generator, dtype=torch.float64)).to(dtype)
-
-
-def gradients(module: nn.Module, x: Tensor, weight: Tensor) -> list[Tensor]:
-    """The value, and the gradients of x and of the parameters."""
-    x = x.detach().requires_grad_()
-    y = module(x)
-    return [y.detach(), *torch.autograd.grad(y, [x, *module.parameters()], weight)]
 
 
 # By how much a number may be off: relative to itself, and to the largest of its tensor or, in a sum, its terms.
@@ -61,15 +48,7 @@ TOLERANCE = {torch.float64: (1e-13, 1e-13), torch.float32: (3e-7, 5e-7), torch.b
 def agree(module: Activation, x: Tensor, weight: Tensor) -> None:
     """The loops give what the formula gives in float64, at the same x."""
     assert fused.backend(x) is native or x.numel() == 0
-    value, *found = gradients(module, x, weight)
-    with fused.plain():
-        expected, *others = gradients(copy.deepcopy(module).double(), x.double(), weight.double())
-    assert [tensor.dtype for tensor in (value, *found)] == [x.dtype, x.dtype, *(p.dtype for p in module.parameters())]
-    relative, absolute = TOLERANCE[x.dtype]
-    terms = float((weight.double().abs() * (1 + x.double().abs())).sum())
-    for k, (a, b) in enumerate(zip((value, *found), (expected, *others), strict=True)):
-        scale = max(1.0, float(b.abs().max()) if b.numel() else 0.0) if k < 2 else terms
-        torch.testing.assert_close(a.double(), b, rtol=relative, atol=absolute * scale)
+    loops.agree(module, x, weight, *TOLERANCE[x.dtype])
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
@@ -173,21 +152,6 @@ def test_extremes(name, channels, options, dtype):
 # Errors of float32 over a dense grid and very near 0, as measured with GCC 12: values below 3e-7 (GELU) and slopes
 # below 1e-6 (SiLU), relative to 1 or, if larger, the number itself.
 GRID = torch.cat([torch.linspace(-100, 100, 200_001), *(sign * torch.logspace(-30, 0, 10_001) for sign in (1.0, -1.0))])
-# Those whose values are good to a few units in the last place wherever they are: near 0 and far on the left.
-SHARP = (
-    "elu",
-    "celu",
-    "selu",
-    "pelu",
-    "pelu_plus",
-    "softplus",
-    "psoftplus",
-    "silu",
-    "psilu",
-    "mish",
-    "tanh",
-    "sigmoid",
-)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if entry.cls.kernel])

@@ -6,7 +6,6 @@ interprets its programs on the CPU; and some are compiled for a GPU that is not 
 
 from __future__ import annotations
 
-import copy
 import os
 import subprocess
 import sys
@@ -14,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from helpers import perturb
-from robust_activations.activations import REGISTRY, Activation, create, fused
+import loops
+from loops import SHARP, gradients
+from robust_activations.activations import REGISTRY, Activation, fused
 from robust_activations.activations.fused import Kernel, Layout
 
 triton = pytest.importorskip("triton", "3.4", reason="no Triton")
@@ -78,23 +78,12 @@ FEW = [("gelu", None), ("pelu", None), ("pssilu", 3), ("splash", None), ("splash
 
 
 def make(name: str, channels: int | None = None, **options) -> Activation:
-    torch.manual_seed(0)
-    share = {} if channels is None else {"share": "channel", "channels": channels}
-    if channels is None and REGISTRY[name].shares:
-        share = {"share": "layer"}
-    return perturb(create(name, **share, **options)).to(DEVICE)
+    return loops.make(name, channels, **options).to(DEVICE)
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return (3 * torch.randn(shape, generator=generator, dtype=torch.float64)).to(DEVICE, dtype)
-
-
-def gradients(module: nn.Module, x: Tensor, weight: Tensor) -> list[Tensor]:
-    """The value, and the gradients of x and of the parameters."""
-    x = x.detach().requires_grad_()
-    y = module(x)
-    return [y.detach(), *torch.autograd.grad(y, [x, *module.parameters()], weight)]
 
 
 # By how much a number may be off: relative to itself, and to the largest of its tensor or, in a sum, its terms. A GPU's
@@ -110,16 +99,7 @@ TOLERANCE = {
 def agree(module: Activation, x: Tensor, weight: Tensor) -> None:
     """The loops give what the formula gives in float64, at the same x."""
     assert fused.backend(x).__name__.endswith("gpu")
-    value, *found = gradients(module, x, weight)
-    with fused.plain():
-        assert fused.backend(x) is None
-        expected, *others = gradients(copy.deepcopy(module).double(), x.double(), weight.double())
-    assert [tensor.dtype for tensor in (value, *found)] == [x.dtype, x.dtype, *(p.dtype for p in module.parameters())]
-    relative, absolute = TOLERANCE[x.dtype]
-    terms = float((weight.double().abs() * (1 + x.double().abs())).sum())
-    for k, (a, b) in enumerate(zip((value, *found), (expected, *others), strict=True)):
-        scale = max(1.0, float(b.abs().max())) if k < 2 else terms
-        torch.testing.assert_close(a.double(), b, rtol=relative, atol=absolute * scale)
+    loops.agree(module, x, weight, *TOLERANCE[x.dtype])
 
 
 # Half precision differs in loading and storing alone: a few will do.
@@ -177,20 +157,6 @@ def test_extremes(name, channels, options):
 
 
 GRID = torch.cat([torch.linspace(-90, 90, 20_001), *(s * torch.logspace(-20, 0, 3001) for s in (1.0, -1.0))])
-SHARP = (
-    "elu",
-    "celu",
-    "selu",
-    "pelu",
-    "pelu_plus",
-    "softplus",
-    "psoftplus",
-    "silu",
-    "psilu",
-    "mish",
-    "tanh",
-    "sigmoid",
-)
 
 
 @on_device

@@ -53,10 +53,9 @@ def autoattack(
     except ImportError as error:
         raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
     done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
-    with attacking(model, x):
-        batch_size = batch_size or fitting(model, x, y)
     network = torch.compile(model, dynamic=True) if compiled else model
     with attacking(model, x), torch.no_grad():
+        batch_size = batch_size or fitting(model, x, y)
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
     robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
     shares = {"clean": float(robust.sum()) / len(x)}

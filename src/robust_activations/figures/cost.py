@@ -6,11 +6,10 @@ Devices stand below each other, each a block of its own; what has not been recor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -109,13 +108,7 @@ def passes(objective: Objective, loss: Loss = ours) -> dict[str, int]:
 # ---- what all figures share -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _figure(height: float) -> Iterator[Figure]:
-    """A figure in the book's style that only its cell shows: pyplot forgets it."""
-    with style.book():
-        figure = plt.figure(figsize=(WIDTH, height), dpi=200)
-        yield figure
-        plt.close(figure)
+_figure = partial(style.figure, WIDTH)
 
 
 def _blocks(

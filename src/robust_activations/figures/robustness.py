@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,13 +23,9 @@ INK = "#333333"
 SYMBOLS = {"alpha": "α", "beta": "β", "sharpness": "sharpness", "a_pos": "a⁺", "a_neg": "a⁻", "weight": "gate, mean"}
 
 
-@contextmanager
-def _figure(height: float, panels: int = 1) -> Iterator[Figure]:
-    """A figure in the book's style that only its cell shows: pyplot forgets it. Scales stand side by side."""
-    with style.book():
-        figure = plt.figure(figsize=(min(style.WIDTH, WIDTH + 1.6 * (panels - 1)), height), dpi=200)
-        yield figure
-        plt.close(figure)
+def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:
+    """Scales stand side by side."""
+    return style.figure(min(style.WIDTH, WIDTH + 1.6 * (panels - 1)), height)
 
 
 def _rows(ax: Axes, names: Sequence[str]) -> None:

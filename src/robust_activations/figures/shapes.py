@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-import matplotlib.pyplot as plt
 import seaborn as sns
 import torch
 from jaxtyping import Float
@@ -27,13 +26,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), "-.", (0, (4, 1, 1, 
 INK = "#333333"
 
 
-@contextmanager
-def _figure(height: float) -> Iterator[Figure]:
-    """A figure in the book's style that only its cell shows: pyplot forgets it."""
-    with style.book():
-        figure = plt.figure(figsize=(WIDTH, height), dpi=200)
-        yield figure
-        plt.close(figure)
+_figure = partial(style.figure, WIDTH)
 
 
 def _pieces(low: float, high: float, breaks: Sequence[float]) -> Iterator[Float[Tensor, " n"]]:

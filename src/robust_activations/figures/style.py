@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from robust_activations import activations
@@ -76,6 +78,15 @@ def book() -> Iterator[None]:
             }
         )
         yield
+
+
+@contextmanager
+def figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure in the book's style that only its cell shows: pyplot forgets it. Sizes in inches."""
+    with book():
+        made = plt.figure(figsize=(width, height), dpi=200)
+        yield made
+        plt.close(made)
 
 
 def percent(axes: Axes, which: str = "y") -> None:

@@ -180,7 +180,6 @@ def _call(
     if kernel.signs is not None:
         kind = ctypes.c_double if dtype == torch.float64 else ctypes.c_float
         hinges = ((kind * len(kernel.signs))(*kernel.signs), len(kernel.signs), kernel.learn_places)
-    pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-    outputs = [ctypes.c_void_p(0 if tensor is None else tensor.data_ptr()) for tensor in optional]
+    pointers, outputs = map(_pointer, tensors), map(_pointer, optional)
     shape = ctypes.byref(_Shape(*layout))
     _entry(kernel.name, dtype, direction)(*pointers, *hinges, *outputs, shape, torch.get_num_threads())
