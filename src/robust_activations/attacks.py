@@ -109,9 +109,10 @@ def _l2(x: Tensor) -> Tensor:
 class PGD:
     """Projected gradient descent, written as in the papers. FGSM is one step of length ε from the clean image.
 
-    `step` is kept as `k/255`; `None` is ε/4, which is 2/255 at 8/255.
+    `step` is kept as `k/255`; `None` is ε/4, which is 2/255 at 8/255. `clean_share` of the batches, chosen at random,
+    start from the clean images all the same, as in Smooth Adversarial Training.
 
-    **Raises** `UserError` for no steps, no starts, or a step that leads nowhere or back.
+    **Raises** `UserError` for no steps, no starts, a step that leads nowhere or back, or a share outside [0, 1].
     """
 
     steps: int
@@ -119,6 +120,7 @@ class PGD:
     restarts: int = 1
     loss: Loss = "ce"
     start: Start = "uniform"
+    clean_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.restarts < 1:
@@ -127,6 +129,8 @@ class PGD:
             object.__setattr__(self, "step", k255(self.step))
             if pixels(self.step) <= 0:
                 raise UserError(f"PGD with steps of {self.step}; they must be positive, in pixel units, like 2/255")
+        if not 0 <= self.clean_share <= 1:
+            raise UserError(f"PGD with a clean share of {self.clean_share}; it must lie in [0, 1]")
 
     def length(self, threat: Threat) -> float:
         return threat.radius / 4 if self.step is None else pixels(self.step)
@@ -246,7 +250,11 @@ def _pgd_once(
 ) -> Tensor:
     moved = x
     if attack.start == "uniform":
-        moved = threat.project(x, x + threat.random(x, generator))
+        delta = threat.random(x, generator)
+        if attack.clean_share:  # decided on the device, which nothing has to wait for
+            lucky = distributed.draw(torch.rand, (len(x), 1, 1, 1), generator, x.device)[:1]
+            delta = delta * (lucky >= attack.clean_share)
+        moved = threat.project(x, x + delta)
     elif attack.start == "gauss":  # TRADES: the divergence has no slope at the clean image itself
         moved = threat.project(x, x + 0.001 * distributed.draw(torch.randn, x.shape, generator, x.device))
     length = attack.length(threat)

@@ -19,16 +19,19 @@ from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradi
 from robust_activations.autoattack import autoattack
 from robust_activations.checks import check_images, check_labels
 from robust_activations.errors import UserError, unknown
+from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
 
-# What the names in a suite stand for. "clean" and "autoattack" are no PGD.
+# What the names in a suite stand for. "clean", "square" and "autoattack" are no PGD.
 SUITE: dict[str, Callable[[Threat], PGD]] = {
     "fgsm": fgsm,
+    "pgd10": lambda threat: PGD(steps=10),
     "pgd20": lambda threat: PGD(steps=20),
     "pgd50": lambda threat: PGD(steps=50, restarts=3),
     "pgd50_margin": lambda threat: PGD(steps=50, restarts=3, loss="margin"),
+    "pgd200": lambda threat: PGD(steps=200),
 }
-ATTACKS = ("clean", *SUITE, "autoattack")
+ATTACKS = ("clean", *SUITE, "square", "autoattack")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Suite:
     """Which attacks, on how many of the first test images (`None`: all), with which budget for AutoAttack and Square.
 
     `autoattack_n` may be smaller, since AutoAttack is by far the dearest. `square_n` images and `square_queries`
-    queries are what the checklist spends on its black-box attack.
+    queries are what Square gets, as an attack of the suite and in the checklist. `measures` names what of
+    `sensitivity` is measured, on the first `measure_n` images.
     """
 
     attacks: tuple[str, ...] = ("clean", "fgsm", "pgd20", "pgd50")
@@ -44,12 +48,17 @@ class Suite:
     autoattack_n: int | None = 1000
     square_n: int = 200
     square_queries: int = 500
+    measures: tuple[str, ...] = ()
+    measure_n: int = 200
 
     def __post_init__(self) -> None:
         for name in self.attacks:
             if name not in ATTACKS:
                 raise unknown("attack", name, ATTACKS)
-        for name in ("n", "autoattack_n", "square_n", "square_queries"):
+        for name in self.measures:
+            if name not in MEASURES:
+                raise unknown("measure", name, MEASURES)
+        for name in ("n", "autoattack_n", "square_n", "square_queries", "measure_n"):
             if (count := getattr(self, name)) is not None and count < 1:
                 raise UserError(f"the suite's {name} is {count}; it must be at least 1")
 
@@ -113,11 +122,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Outcomes by attack, the checklist, and what AutoAttack itself warned of."""
+    """Outcomes by attack, the checklist, what AutoAttack itself warned of, and measures by name."""
 
     outcomes: dict[str, Outcome]
     checks: tuple[Check, ...]
     flags: tuple[str, ...] = ()
+    measures: dict[str, Measure] = field(default_factory=dict)
 
     @property
     def masked(self) -> tuple[str, ...]:
@@ -211,11 +221,16 @@ def _evaluate(
         elif name == "autoattack":
             few = slice(suite.autoattack_n)
             right, left, flags = autoattack(model, x[few], y[few], threat, seed=seed, state=state)
+        elif name == "square":
+            few, queries = slice(suite.square_n), suite.square_queries
+            right, _, _ = autoattack(model, x[few], y[few], threat, attacks=("square",), queries=queries, seed=seed)
         else:
             right = under_attack(model, x, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
         outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
     checks = checklist(model, x, y, threat, suite, outcomes, flags, seed=seed)
-    return Evaluation(outcomes, checks, tuple(flags))
+    few, generator = slice(suite.measure_n), torch.Generator(x.device).manual_seed(seed)
+    measures = {name: Measure.of(MEASURES[name](model, x[few], y[few], threat, generator)) for name in suite.measures}
+    return Evaluation(outcomes, checks, tuple(flags), measures)
 
 
 def checklist(

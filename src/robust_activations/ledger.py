@@ -92,6 +92,8 @@ def loads(text: str) -> Record:
                 raise UserError(f"{name}: {error}") from error
             if not agrees:
                 raise UserError(f"{name}: the count {outcome.correct} of {outcome.n} does not agree with the bits")
+        for measure in evaluation.measures.values():
+            measure.each  # noqa: B018 (raises)
     return record
 
 

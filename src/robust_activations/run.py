@@ -28,7 +28,7 @@ class Run:
     - `share`, `activation_options`: see `activations.create`; `None` is the paper's way of sharing.
     - `normalize`: the model's first layer subtracts the training images' mean and divides by their deviation.
     - `held_out`: training images kept back for choosing the epoch. `train_n`: train on the first so many images only.
-    - `extra`: an `.npz` of synthetic images, of which each batch takes the share `extra_ratio`.
+    - `extra`: an `.npz` of synthetic images below the data folder, of which each batch takes the share `extra_ratio`.
     """
 
     dataset: str

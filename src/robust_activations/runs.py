@@ -67,10 +67,10 @@ def trained(run: Run, root: Path, which: str = "best") -> nn.Module:
     return model.eval()
 
 
-def images_of(run: Run, dataset: data.Dataset, device: torch.device) -> Images:
-    """The training images of a run on the device, without those held out."""
+def images_of(run: Run, dataset: data.Dataset, device: torch.device, root: Path = Path()) -> Images:
+    """The training images of a run on the device, without those held out; synthetic ones from a file below `root`."""
     images, labels, held_images, held_labels = data.hold_out(dataset, run.held_out, seed=0)
-    extra = None if run.extra is None else data.load_extra(run.extra, like=dataset)
+    extra = None if run.extra is None else data.load_extra(root / run.extra, like=dataset)
     return Images(
         images[: run.train_n].to(device),
         labels[: run.train_n].to(device),
@@ -117,7 +117,7 @@ def execute(
 
         out = train(
             model,
-            images_of(run, dataset, device),
+            images_of(run, dataset, device, root),
             run.objective,
             run.threat,
             run.schedule,

@@ -1,0 +1,199 @@
+"""What the two PAF papers and their critics claim, and how our records judge it."""
+
+from __future__ import annotations
+
+from robust_activations.ledger import Ledger
+from robust_activations.run import Run
+from robust_activations.studies.base import ACTIVATION, Claim, Reported, Verdict, Wanted, compare
+from robust_activations.studies.protocol import OPTIONS
+from robust_activations.studies.verdicts import compare_gap, compare_measure, every, learned_value, moved, tuned
+
+# Each parametric activation and the one without parameters that it starts as.
+PAFS = {
+    "pssilu": "silu",
+    "psilu": "silu",
+    "prelu": "relu",
+    "prelu_plus": "relu",
+    "reblu": "relu",
+    "psoftplus": "softplus",
+    "pelu": "elu",
+    "pelu_plus": "elu",
+}
+REFERENCES = tuple(dict.fromkeys(PAFS.values()))
+V1, V2 = "abstract of arXiv 2110.05626", "abstract of the workshop paper, DOI 10.1109/SPW54247.2022.9833884"
+
+
+def published(*names: str) -> Wanted:
+    """Adversarially trained, with the options and the sharing of its paper."""
+    return lambda run: (
+        run.activation in names
+        and run.activation_options == OPTIONS.get(run.activation, {})
+        and run.share is None
+        and run.objective.adversarial
+    )
+
+
+def shape(name: str, values: set[float] | None = None, *, adversarial: bool, parameter: str = "alpha") -> Wanted:
+    """A parameter frozen at one of these values (any, if none are named)."""
+
+    def matches(run: Run) -> bool:
+        options = run.activation_options
+        frozen = run.activation == name and options.get("learn") == [] and parameter in options
+        return frozen and run.objective.adversarial == adversarial and (values is None or options[parameter] in values)
+
+    return matches
+
+
+def either(*wanted: Wanted) -> Wanted:
+    return lambda run: any(one(run) for one in wanted)
+
+
+def standard(*names: str) -> Wanted:
+    return lambda run: run.activation in names and not run.activation_options and not run.objective.adversarial
+
+
+def huang(records: Ledger, runs: list[Run]) -> Verdict:
+    """The best weight decay of each, chosen on held-out images; the claim is that SiLU then is not better."""
+    chosen = {run.id for run in tuned(records, (run for run in runs if published("relu", "silu")(run)))}
+    best = [run for run in runs if run.id in chosen]
+    decays = {(run.activation, run.schedule.weight_decay) for run in runs if published("relu", "silu")(run)}
+    if len([1 for name, _ in decays if name == "silu"]) < 2:
+        return Verdict("not tested here")
+    return compare(records, best, published("relu"), published("silu"), differ=(*ACTIVATION, "schedule"), margin=0.01)
+
+
+def smooth_versions(run: Run) -> bool:
+    return shape("psilu", adversarial=True)(run) or shape("psoftplus", adversarial=True)(run)
+
+
+ABOVE_RELU = [shape("reblu", adversarial=True), shape("prelu_plus", adversarial=True)]
+BELOW_ZERO = [shape("prelu", adversarial=True)]
+
+CLAIMS = (
+    Claim(
+        id="paf-pssilu",
+        statement="Under adversarial training PSSiLU is more robust than ReLU.",
+        citation="dai2021",
+        reported=Reported(
+            "+4.54 points (ResNet-18), +2.69 (WRN-28-10), CIFAR-10 with synthetic images, ℓ∞", V1, "SEEN"
+        ),
+        test=lambda records, runs: compare(records, runs, published("pssilu"), published("relu")),
+    ),
+    Claim(
+        id="paf-learnable",
+        statement="Under adversarial training the parametric activations are more robust than the ones without "
+        "parameters that they start as.",
+        citation="dai2021",
+        reported=Reported("", "result tables of arXiv 2110.05626, full text not available to us", "NOT FOUND"),
+        test=lambda records, runs: compare(
+            records,
+            runs,
+            published(*PAFS),
+            published(*REFERENCES),
+            also=lambda one, other: PAFS[one.activation] == other.activation,
+        ),
+    ),
+    Claim(
+        id="paf-positive-outputs",
+        statement="Trained without attacks, positive outputs for negative inputs raise robustness (version of 2021): "
+        "PReLU with a negative slope below zero has a larger radius than ReLU.",
+        citation="dai2021",
+        reported=Reported("in words only", V1, "SEEN"),
+        test=lambda records, runs: compare_measure(
+            records, runs, shape("prelu", {-0.5, -0.25}, adversarial=False), standard("relu"), "radius"
+        ),
+    ),
+    Claim(
+        id="paf-high-curvature",
+        statement="Trained without attacks, high finite curvature raises robustness (version of 2021): PSiLU with "
+        "α = 10 has a larger radius than SiLU, and than ReLU.",
+        citation="dai2021",
+        reported=Reported("in words only", V1, "SEEN"),
+        test=lambda records, runs: every(
+            *(
+                compare_measure(records, runs, shape("psilu", {10.0}, adversarial=False), standard(name), "radius")
+                for name in ("silu", "relu")
+            )
+        ),
+    ),
+    Claim(
+        id="paf-near-zero",
+        statement="Under adversarial training a smooth shape near zero beats ReLU (version of 2022): PSiLU and "
+        "PSoftplus with α frozen.",
+        citation="dai2022",
+        reported=Reported("in words only", V2, "SEEN"),
+        test=lambda records, runs: compare(
+            records, runs, either(smooth_versions, published("silu", "softplus")), published("relu")
+        ),
+    ),
+    Claim(
+        id="paf-positive-side",
+        statement="Under adversarial training the shape for positive inputs can beat ReLU (version of 2022): ReBLU and "
+        "PReLU+ with α frozen.",
+        citation="dai2022",
+        reported=Reported("in words only", V2, "SEEN"),
+        test=lambda records, runs: compare(records, runs, either(*ABOVE_RELU), published("relu")),
+    ),
+    Claim(
+        id="paf-negative-side",
+        statement="Under adversarial training the shape for negative inputs alone does not beat ReLU (version of "
+        "2022): ReLU is not worse, by a point or more, than PReLU with α frozen.",
+        citation="dai2022",
+        reported=Reported("in words only", V2, "SEEN"),
+        test=lambda records, runs: compare(records, runs, published("relu"), either(*BELOW_ZERO), margin=0.01),
+    ),
+    Claim(
+        id="paf-learned-negative",
+        statement="Training moves the parameters towards the shapes found good: PReLU's α becomes negative.",
+        citation="dai2021",
+        reported=Reported("in words only", V1, "SEEN"),
+        test=lambda records, runs: moved(
+            records, runs, published("prelu"), lambda record: -learned_value(record, "alpha"), 0.0
+        ),
+    ),
+    Claim(
+        id="paf-learned-curvature",
+        statement="Training moves the parameters towards the shapes found good: PSiLU's |α| grows beyond 1.",
+        citation="dai2021",
+        reported=Reported("in words only", V1, "SEEN"),
+        test=lambda records, runs: moved(
+            records, runs, published("psilu"), lambda record: abs(learned_value(record, "alpha")), 1.0
+        ),
+    ),
+    Claim(
+        id="peng-no-parameters",
+        statement="Smooth activations without parameters are preferable: SiLU is not worse, by a point or more, than "
+        "PSiLU and PSSiLU.",
+        citation="peng2023",
+        reported=Reported("in words only", "a note on the BMVC 2023 paper", "SEEN-2nd"),
+        test=lambda records, runs: compare(records, runs, published("silu"), published("psilu", "pssilu"), margin=0.01),
+    ),
+    Claim(
+        id="huang-tuned",
+        statement="With the weight decay tuned for each, SiLU does not beat ReLU: ReLU is not worse by a point or "
+        "more.",
+        citation="huang2023",
+        reported=Reported("figures only, under TRADES", "full text of the CVPR 2023 paper, figure 6", "SEEN"),
+        test=huang,
+    ),
+    Claim(
+        id="singla-gap",
+        statement="Low curvature shrinks the robust generalisation gap: SiLU's is smaller than ReLU's.",
+        citation="singla2021",
+        reported=Reported("in words only", "abstract of arXiv 2102.07861", "SEEN"),
+        test=lambda records, runs: compare_gap(records, runs, published("silu"), published("relu")),
+    ),
+    Claim(
+        id="yu-curvature",
+        statement="Robustness is best for a greatest second derivative in [4, 10]: PSiLU with α = 10 (second "
+        "derivative 5) beats SiLU (0.5) and ReLU (a jump).",
+        citation="yu2026",
+        reported=Reported("4 to 10", "abstract of arXiv 2603.23860", "SEEN"),
+        test=lambda records, runs: every(
+            *(
+                compare(records, runs, shape("psilu", {10.0}, adversarial=True), published(name))
+                for name in ("silu", "relu")
+            )
+        ),
+    ),
+)

@@ -1,0 +1,122 @@
+"""Verdicts on more than accuracy under attack: measures, generalisation gaps, learned parameters, and combinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.stats import over_seeds
+from robust_activations.studies.base import Label, Verdict, Wanted, matched
+
+
+def compare_measure(
+    records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
+) -> Verdict:
+    """Is the mean of a measure (`radius`, `lipschitz`) larger for `first`? On the images that both are right on.
+
+    Supported or contradicted needs a paired t test over all images and pairs below `alpha` and, with two or more pairs,
+    an interval over pairs that excludes 0.
+    """
+    pairs, differences = [], []
+    for a, b in matched(records, runs, first, second):
+        if {measure} <= a.best.measures.keys() & b.best.measures.keys():
+            one, other = a.best.measures[measure].each, b.best.measures[measure].each
+            n = min(len(one), len(other))
+            difference = (one[:n] - other[:n]).astype(np.float64)
+            if len(found := difference[~np.isnan(difference)]) > 1:
+                pairs.append((a, b))
+                differences.append(found)
+    if not pairs:
+        return Verdict("not tested here")
+    p = float(stats.ttest_1samp(np.concatenate(differences), 0).pvalue)
+    mean, low, high = over_seeds([float(one.mean()) for one in differences])
+    label: Label = "undecided"
+    if p < alpha and (len(pairs) == 1 or low > 0 or high < 0):
+        label = "supported" if mean > 0 else "contradicted"
+    images = sum(map(len, differences))
+    measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} ({_count(len(pairs))}, {images} images)"
+    return Verdict(label, measured, _ids(pairs))
+
+
+def robust_gap(record: Record) -> tuple[float, float]:
+    """Accuracy on attacked training images less that under PGD-10 on held-out ones, last epoch; its standard error."""
+    last, n = record.history[-1], record.run.held_out
+    held = last["held_pgd10"]
+    return last["train_accuracy"] - held, (held * (1 - held) / n) ** 0.5
+
+
+def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted) -> Verdict:
+    """Is the robust generalisation gap of `first` smaller? The 95 % interval of the difference must exclude 0.
+
+    Over pairs where there are two or more; for a single one from the number of held-out images alone.
+    """
+    pairs = matched(records, runs, first, second)
+    if not pairs:
+        return Verdict("not tested here")
+    gaps = [(robust_gap(a), robust_gap(b)) for a, b in pairs]
+    differences = [one - other for (one, _), (other, _) in gaps]
+    mean, low, high = over_seeds(differences)
+    if len(pairs) == 1:
+        half = 1.96 * (gaps[0][0][1] ** 2 + gaps[0][1][1] ** 2) ** 0.5
+        low, high = mean - half, mean + half
+    label: Label = "supported" if high < 0 else "contradicted" if low > 0 else "undecided"
+    interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    measured = f"gap {100 * mean:+.1f} points {interval} ({_count(len(pairs))})"
+    return Verdict(label, measured, _ids(pairs))
+
+
+def learned_value(record: Record, name: str, epoch: int = -1) -> float:
+    """The mean over the network of an activation's parameter, such as `alpha`, after an epoch (the last)."""
+    row = record.history[epoch]["activations"]
+    found = [value for key, values in row.items() if key.rsplit(".", 1)[-1] == name for value in values]
+    return float(np.mean(found))
+
+
+def moved(records: Ledger, runs: list[Run], wanted: Wanted, value: Callable[[Record], float], start: float) -> Verdict:
+    """Did training move the parameter above its start? The interval over runs (two or more) must exclude the start."""
+    found = [records[run] for run in runs if wanted(run) and run in records and not records[run].collapsed]
+    if not found:
+        return Verdict("not tested here")
+    mean, low, high = over_seeds([value(record) for record in found])
+    label: Label = "supported" if low > start else "contradicted" if high < start else "undecided"
+    interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
+    measured = f"from {start:g} to {mean:.2f}{interval} ({len(found)} run{'s' * (len(found) > 1)})"
+    return Verdict(label, measured, tuple(record.id for record in found))
+
+
+def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
+    """Of runs that differ in weight decay, the one that did best under PGD-10 on the held-out images; one a group."""
+    best: dict[str, tuple[float, Run]] = {}
+    for run in runs:
+        if run in records and not records[run].collapsed:
+            held = max(row["held_pgd10"] for row in records[run].history)
+            key = replace(run, schedule=replace(run.schedule, weight_decay=0.0)).id
+            best[key] = max(best.get(key, (-1.0, run)), (held, run), key=lambda pair: pair[0])
+    return [run for _, run in best.values()]
+
+
+def every(*verdicts: Verdict) -> Verdict:
+    """Of a claim with several parts: supported if all are, contradicted if one is."""
+    labels = [verdict.label for verdict in verdicts]
+    if "not tested here" in labels:
+        return Verdict("not tested here")
+    label: Label = "undecided"
+    if "contradicted" in labels:
+        label = "contradicted"
+    elif set(labels) == {"supported"}:
+        label = "supported"
+    records = dict.fromkeys(name for verdict in verdicts for name in verdict.records)
+    return Verdict(label, "; ".join(verdict.measured for verdict in verdicts), tuple(records))
+
+
+def _count(pairs: int) -> str:
+    return f"{pairs} pair{'s' * (pairs > 1)}"
+
+
+def _ids(pairs: list[tuple[Record, Record]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(record.id for pair in pairs for record in pair))
