@@ -306,3 +306,20 @@ def test_an_attack_never_trains(images):
         n_fgsm(model, *images, LINF, seeded())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert same_tensors(before, model.state_dict())
+
+
+def test_a_share_of_the_batches_starts_clean():
+    """After one tiny step the start shows: the clean images for about a fifth of the batches, else noise."""
+    model, (x, y) = digits_cnn().eval(), digits_test(4)
+    generator = torch.Generator().manual_seed(0)
+    attack = PGD(steps=1, step="0.0001/255", clean_share=0.2)
+    clean = 0
+    for _ in range(300):
+        with attacking(model):
+            moved = pgd(model, x, y, LINF, attack, generator=generator)
+        near = (moved - x).abs().amax((1, 2, 3)) < 1e-5
+        assert near.all() or not near.any()  # a whole batch or none of it
+        clean += bool(near.all())
+    assert 35 <= clean <= 85  # a binomial of 300 and 0.2 has mean 60 and deviation 7
+    with pytest.raises(UserError, match="clean share"):
+        PGD(steps=1, clean_share=1.2)

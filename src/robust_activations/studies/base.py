@@ -134,7 +134,7 @@ def compare(
     images, so the interval over pairs is what guards against a lucky one. `attack` is the strongest that both have.
 
     With a `margin`, the claim is that `first` is not worse by so much: supported if the interval of the difference
-    (over pairs, or that of McNemar's split for a single one) lies above -margin, contradicted if below.
+    (over pairs, or that of the paired difference for a single one) lies above -margin, contradicted if below.
     """
     pairs = []
     for a, b in matched(records, runs, first, second, differ, also):

@@ -55,7 +55,8 @@ def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted)
 
     Over pairs where there are two or more; for a single one from the number of held-out images alone.
     """
-    pairs = matched(records, runs, first, second)
+    both = matched(records, runs, first, second)
+    pairs = [pair for pair in both if all("held_pgd10" in record.history[-1] for record in pair)]
     if not pairs:
         return Verdict("not tested here")
     gaps = [(robust_gap(a), robust_gap(b)) for a, b in pairs]
@@ -94,7 +95,7 @@ def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
     best: dict[str, tuple[float, Run]] = {}
     for run in runs:
         if run in records and not records[run].collapsed:
-            held = max(row["held_pgd10"] for row in records[run].history)
+            held = max(row.get("held_pgd10", 0.0) for row in records[run].history)
             key = replace(run, schedule=replace(run.schedule, weight_decay=0.0)).id
             best[key] = max(best.get(key, (-1.0, run)), (held, run), key=lambda pair: pair[0])
     return [run for _, run in best.values()]

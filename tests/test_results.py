@@ -1,0 +1,438 @@
+"""Shared figures and tables of records: what is drawn and written is what the records say."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import matplotlib.colors
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import tiny
+from robust_activations import paths, stats, studies
+from robust_activations.errors import UserError
+from robust_activations.evaluation import Evaluation, Outcome
+from robust_activations.figures import histories, results, robustness, style, tables
+from robust_activations.figures.results import Line, Row
+from robust_activations.figures.rows import setting
+from robust_activations.figures.standings import Standings
+from robust_activations.ledger import Ledger, Record, write
+
+N = 200
+
+
+def bits(correct: int, n: int = N, seed: int = 0) -> list[bool]:
+    right = np.arange(n) < correct
+    return np.random.default_rng(seed).permutation(right).tolist()
+
+
+def made(name: str = "relu", clean: int = 160, pgd50: int = 90, *, seed: int = 0, aa: int = 0, **changes) -> Record:
+    """A record with these numbers of right images of 200 (AutoAttack: of 50)."""
+    right = {"clean": bits(clean), "pgd50": bits(pgd50, seed=sum(map(ord, name)) + seed)} | (
+        {"autoattack": bits(aa, 50)} if aa else {}
+    )
+    best = Evaluation({attack: Outcome.of(torch.tensor(one), 0.5) for attack, one in right.items()}, ())
+    words = {key: changes.pop(key) for key in ("share", "activation_options") if key in changes}
+    return tiny.record(
+        replace(tiny.RUN, activation=name, seed=seed, **words), **({"best": best, "last": best} | changes)
+    )
+
+
+RELU, SILU, PSSILU = made(), made("silu", 150, 100), made("pssilu", 170, 120)
+FALLEN = made("gelu", 20, 15, collapsed="it fell")
+ROWS = [Row("ReLU", RELU), Row("GELU", FALLEN), Row("SiLU", SILU), Row("PSSiLU", PSSILU)]
+
+
+def drawn(ax: Axes, **look: object) -> list[tuple[list[float], list[float]]]:
+    """Coordinates of all lines with these properties."""
+    lines = [line for line in ax.lines if all(getattr(line, f"get_{key}")() == value for key, value in look.items())]
+    return [([*map(float, line.get_xdata())], [*map(float, line.get_ydata())]) for line in lines]
+
+
+def points(ax: Axes, **look: object) -> list[tuple[float, float]]:
+    """The single points among them."""
+    return [(x[0], y[0]) for x, y in drawn(ax, **look) if len(x) == 1]
+
+
+def labels(ax: Axes) -> list[str]:
+    return [tick.get_text() for tick in ax.get_yticklabels()]
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
+
+
+def cells(markdown: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in markdown.splitlines()]
+
+
+def test_dots_are_the_accuracies_and_bars_their_intervals():
+    (ax,) = results.dots({"one": ROWS}, baseline="ReLU").axes
+    for record in (RELU, SILU, PSSILU):
+        y = labels(ax).index(style.title(record.run.activation))
+        for attack, marker in (("clean", "D"), ("pgd50", "o")):
+            outcome = record.best.outcomes[attack]
+            assert (outcome.accuracy, y) in points(ax, marker=marker)
+            assert ([*outcome.interval], [y, y]) in drawn(ax)
+    spans = [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
+    assert [(span.x0, span.x1) for span in spans] == [
+        pytest.approx(RELU.best.outcomes[attack].interval) for attack in ("clean", "pgd50")
+    ]
+    assert ax.get_title() == "one\ndigits, ℓ∞ 38.25/255, n = 200"
+
+
+def test_a_collapsed_record_is_a_cross_and_has_no_rank():
+    figure = results.dots({"": ROWS}, baseline="GELU")
+    (ax,) = figure.axes
+    assert labels(ax) == ["ReLU", "SiLU", "PSSiLU", "GELU"]
+    assert points(ax, marker="X") == [(FALLEN.best.outcomes["pgd50"].accuracy, 3)]
+    assert not [y for marker in "oD" for _, y in points(ax, marker=marker) if y == 3]
+    assert [text.get_text() for text in ax.texts] == ["collapsed"]
+    assert not ax.patches
+    assert "GELU's interval" not in legend(figure)
+    best = made("gelu", 199, 199, collapsed="of another kind")
+    assert [row.label for row in results.ranked([Row("high", best), *ROWS])] == [
+        "PSSiLU",
+        "SiLU",
+        "ReLU",
+        "high",
+        "GELU",
+    ]
+    assert not Row("", best).accuracies("pgd50")
+
+
+def test_seeds_are_rings_around_their_mean():
+    seeds = [made(pgd50=correct, seed=seed) for seed, correct in enumerate((80, 90, 106))]
+    fallen = made(pgd50=10, seed=3, collapsed="it fell")
+    figure = results.dots({"": [Row("ReLU", [*seeds, fallen]), ROWS[2]]}, attacks=("pgd50",))
+    (ax,) = figure.axes
+    mean, low, high = stats.over_seeds([0.4, 0.45, 0.53])
+    assert ([0.4, 0.45, 0.53], [0, 0, 0]) in drawn(ax, marker="o")
+    assert (pytest.approx(mean), 0) in points(ax, marker="o")
+    assert ([pytest.approx(low), pytest.approx(high)], [0, 0]) in drawn(ax)
+    assert [text.get_text() for text in ax.texts] == ["1 of 4 collapsed"]
+    assert "each seed" in legend(figure)
+    two = Row("", [made(clean=100), made(clean=199, seed=1)]).accuracy("clean")
+    assert two is not None
+    assert (two.low, two.high) == (0, 1)  # a share cannot be beyond
+
+
+def test_panels_of_the_same_labels_stand_side_by_side_and_others_on_top_of_each_other():
+    same = results.dots({"a": ROWS[:3], "b": ROWS[:2]})
+    other = results.dots({"a": ROWS[:2], "b": ROWS[2:]})
+    for figure in (same, other):
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() == 4.6
+    (a, b), (above, below) = ([ax.get_position() for ax in figure.axes] for figure in (same, other))
+    assert a.x1 < b.x0
+    assert below.y1 < above.y0
+    assert points(same.axes[0], marker="X")[0][1] == points(same.axes[1], marker="X")[0][1]  # the rows are the same
+
+
+def test_an_attack_that_a_record_lacks_is_left_out():
+    figure = results.dots({"": [Row("ReLU", made(aa=20)), ROWS[2]]}, attacks=("clean", "autoattack"))
+    assert points(figure.axes[0], marker="s") == [(0.4, 0)]
+    assert figure.axes[0].get_title().endswith("n = 200 (AutoAttack 50)")
+    assert legend(results.dots({"": ROWS}, attacks=("clean", "autoattack"))) == ["clean"]
+
+
+@pytest.mark.parametrize("panels", [{}, {"one": []}])
+def test_figures_of_nothing_say_so(panels):
+    empty = {title: {} for title in panels}
+    figures = [
+        *(results.dots(panels), results.sweep(panels, "α"), results.tradeoff(panels), results.values(panels, "x")),
+        *(results.trajectories(empty), results.curves({})),
+    ]
+    assert [words(figure) for figure in figures] == [["nothing recorded yet"]] * 6
+
+
+def test_figures_of_a_single_record():
+    one = Row("ReLU", RELU)
+    assert results.dots({"": [one]}).axes
+    assert results.tradeoff({"": [one]}).axes
+    assert results.sweep({"": [Line("ReLU", None, [(1.0, RELU)])]}, "α").axes
+    assert results.tradeoff({"": [Row("GELU", FALLEN)]}).axes == []
+    assert results.dots({"": [Row("nothing", [])]}).axes == []
+
+
+def sweep(**options) -> tuple[Figure, Axes]:
+    at = [(2.0, made("psilu", 170, 110)), (0.5, made("psilu", 150, 90)), (1.0, replace(FALLEN, run=made("psilu").run))]
+    lines = [Line("PSiLU", "psilu", at), Line("other", "psilu", [(0.5, RELU)])]
+    figure = results.sweep({"": lines}, "α", **options)
+    return figure, figure.axes[0]
+
+
+def test_a_sweep_joins_the_accuracies_and_breaks_where_a_run_collapsed():
+    figure, ax = sweep(marks={"starts here": 1.0, "= ReLU": 0.0})
+    for attack, dash, accuracies in (("clean", "--", [0.75, math.nan, 0.85]), ("pgd50", "-", [0.45, math.nan, 0.55])):
+        (x, y), *_ = drawn(ax, linestyle=dash, color=style.colour("psilu"))
+        assert x == [0.5, 1, 2]
+        np.testing.assert_array_equal(y, accuracies)
+        ends = {tuple(path.vertices[:, 1]) for c in ax.collections for path in c.get_paths() if len(path.vertices)}
+        assert made("psilu", 170, 110).best.outcomes[attack].interval in ends
+    assert points(ax, marker="X") == [(1, FALLEN.best.outcomes["pgd50"].accuracy)]
+    assert {x[0] for x, _ in drawn(ax, linestyle=":")} == {0, 1}
+    assert {"starts here", "= ReLU", "collapsed"} <= {text.get_text() for text in ax.texts}
+    assert legend(figure) == ["PSiLU", "other", "clean", "under PGD-50"]
+    first, second = (line.get_marker() for line in figure.legends[0].get_lines()[:2])
+    assert first != second  # of the same activation
+
+
+def test_a_logarithmic_sweep_has_the_values_as_ticks_and_no_mark_at_0():
+    _, ax = sweep(log=True, marks={"starts here": 1.0, "= ReLU": 0.0, "limit": math.inf})
+    assert ax.get_xscale() == "log"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0.5", "1", "2"]
+    assert {x[0] for x, _ in drawn(ax, linestyle=":")} == {1}
+
+
+def clash(boxes: Sequence) -> bool:
+    return any(box.count_overlaps(boxes[:i]) for i, box in enumerate(boxes))
+
+
+@pytest.mark.parametrize(
+    ("count", "label", "numbered"), [(8, "short", False), (5, "a long label", True), (24, "", True)]
+)
+def test_labels_of_a_trade_off_overlap_neither_each_other_nor_points(count, label, numbered):
+    rng = np.random.default_rng(1)
+    rows = [
+        Row(f"{label} {i}", made(clean=150 + c, pgd50=90 + r))
+        for i, (c, r) in enumerate(rng.integers(0, 12, (count, 2)))
+    ]
+    figure = results.tradeoff({"": [*rows, Row("GELU", FALLEN)]})
+    (ax,) = figure.axes
+    figure.draw_without_rendering()
+    for row in rows:
+        at = tuple(row.records[0].best.outcomes[attack].accuracy for attack in ("clean", "pgd50"))
+        assert at in points(ax, marker="o")
+    assert len(points(ax, marker="o")) == count
+    boxes = [Text.get_window_extent(text) for text in ax.texts]
+    assert not clash(boxes)
+    centres = ax.transData.transform(points(ax, marker="o"))
+    assert not any(box.contains(x, y) for box in boxes for x, y in centres)
+    assert all(ax.bbox.contains(x, y) for box in boxes for x, y in (box.min, box.max))
+    shown = {text.get_text() for text in ax.texts}
+    if numbered:
+        assert shown == {f"{i}" for i in range(1, count + 1)}
+        names = [row.label for row in results.ranked(rows)]
+        assert legend(figure) == [f"{i} {name}" for i, name in enumerate(names, 1)]
+    else:
+        assert shown == {row.label for row in rows}
+
+
+def test_the_crosses_of_a_trade_off_are_both_intervals():
+    (ax,) = results.tradeoff({"": ROWS}).axes
+    clean, pgd50 = (RELU.best.outcomes[attack] for attack in ("clean", "pgd50"))
+    assert ([*clean.interval], [pgd50.accuracy] * 2) in drawn(ax)
+    assert ([clean.accuracy] * 2, [*pgd50.interval]) in drawn(ax)
+
+
+def test_values_draw_numbers_with_their_intervals():
+    rows = [("PSSiLU, trained", 1.5, 1.0, 2.0), ("SiLUette", 0.5, -math.inf, math.inf)]
+    (ax,) = results.values({"radius": rows}, "pixels").axes
+    assert labels(ax) == ["PSSiLU, trained", "SiLUette"]
+    assert points(ax) == [(1.5, 0), (0.5, 1)]
+    assert [x for x, _ in drawn(ax) if len(x) == 2] == [[1.0, 2.0]]
+    colours = [matplotlib.colors.to_hex(line.get_color()) for line in ax.lines]
+    assert colours == [style.colour("pssilu").lower()] * 2 + [results.INK]
+    assert ax.get_xlabel() == "pixels"
+
+
+def history(**after: list[list[float]]) -> dict:
+    """Of a record whose activations have these parameters after each epoch."""
+    epochs = range(len(next(iter(after.values()))))
+    rows = [
+        {"epoch": e, "loss": 1.0, "activations": {key.replace("__", "."): v[e] for key, v in after.items()}}
+        for e in epochs
+    ]
+    return {"history": tuple(rows)}
+
+
+def test_trajectories_begin_at_the_start_and_follow_the_history():
+    own = made("pssilu", activation_options={"alpha": 3.0}, **history(a__alpha=[[2.5], [2.0]], a__beta=[[0.1], [0.2]]))
+    layers = made("psilu", share="layer", **history(a__alpha=[[1.5], [1.6]], b__alpha=[[0.5], [0.4]]))
+    figure = results.trajectories({"PAF": {"PSSiLU": own, "PSiLU": layers, "ReLU": made(**history(a__x=[[1.0]]))}})
+    alpha, beta = figure.axes
+    assert [y for _, y in drawn(alpha)] == [[3.0, 2.5, 2.0], [1.0, 1.5, 1.6], [1.0, 0.5, 0.4]]
+    assert [y for _, y in drawn(beta)] == [[pytest.approx(1e-8), 0.1, 0.2]]
+    assert [ax.get_title() for ax in figure.axes] == ["PAF: α", "PAF: β"]
+    assert legend(figure) == ["PSSiLU", "PSiLU"]  # ReLU has none
+    assert results.trajectories({"PAF": {"PSSiLU": own}}, ("sharpness",)).axes == []
+
+
+def test_tracks_of_large_sets_are_means_and_random_starts_are_left_out():
+    large = made("psilu", share="channel", **history(a__alpha=[[2.0, 0.5]]))
+    np.testing.assert_allclose(histories.tracks(large)["a.alpha"], [[1.0], [2.0]])
+    np.testing.assert_allclose(histories.tracks(large, {"a.alpha": [7.0, 0.1]})["a.alpha"], [[7.0], [2.0]])
+    few = made("psilu", share="channel", **history(a__alpha=[[2.0, 3.0, 4.0]]))
+    np.testing.assert_allclose(histories.tracks(few)["a.alpha"], [[1.0] * 3, [2.0, 3.0, 4.0]])
+    splash = made("splash", **history(a__a_pos=[[1.0, 2.0, 3.0, 4.0]]))
+    np.testing.assert_allclose(histories.tracks(splash)["a.a_pos"], [[1, 0, 0, 0], [1, 2, 3, 4]])
+    random = made("apl", **history(a__a=[[1.0, 2.0, 3.0]]))
+    first, second = histories.tracks(random)["a.a"]
+    assert np.isnan(first).all()
+    assert second.tolist() == [1, 2, 3]
+
+
+def test_curves_are_the_history_with_a_dot_at_the_chosen_epoch():
+    rows = tuple({"epoch": e, "held_clean": 0.5 + e / 10, "loss": 2.0 - e} for e in range(3))
+    record = made("silu", history=rows, best_epoch=1)
+    figure = results.curves({"SiLU": record, "SiLU, again": record}, ("held_clean", "held_pgd10", "loss"))
+    held, loss = figure.axes  # PGD-10 was not probed
+    assert drawn(held)[:2] == [([1, 2, 3], [0.5, 0.6, 0.7]), ([2], [0.6])]
+    assert drawn(loss)[0] == ([1, 2, 3], [2, 1, 0])
+    assert held.get_title() == "held-out images, clean, n = 100"
+    assert len({line.get_linestyle() for line in held.lines if len(line.get_xdata()) > 1}) == 2
+
+
+def test_the_setting_names_what_differs():
+    other = replace(RELU, run=replace(RELU.run, threat=replace(RELU.run.threat, eps="8/255")))
+    assert setting([RELU, other]) == "digits, several ε, n = 200"
+    assert setting([RELU, tiny.record()]) == "digits, ℓ∞ 38.25/255, n = 3 to 200"
+    assert setting([]) == setting([RELU], ["autoattack"]) == ""
+
+
+# ---- tables -----------------------------------------------------------------------------------------------------
+
+
+def percent(outcome: Outcome) -> str:
+    low, high = (100 * bound for bound in outcome.interval)
+    return f"{100 * outcome.accuracy:.1f}\N{NO-BREAK SPACE}[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
+
+
+def interval(mean: float, low: float, high: float) -> str:
+    text = f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "−")
+
+
+def test_the_accuracy_table_has_the_records_numbers():
+    header, _, relu, gelu, *_ = cells(
+        tables.accuracy_table([Row("ReLU", made(aa=20)), ROWS[1]], ("clean", "pgd50", "autoattack"))
+    )
+    assert header == ["Activation", "Clean, %", "PGD-50, %", "AutoAttack, %", "n"]
+    record = made(aa=20)
+    assert relu == [
+        "ReLU",
+        *(percent(record.best.outcomes[a]) for a in ("clean", "pgd50", "autoattack")),
+        "200; AutoAttack 50",
+    ]
+    assert gelu == ["GELU", "collapsed", "collapsed", "collapsed", "200"]
+
+
+def test_the_accuracy_table_counts_seeds():
+    seeds = [made(pgd50=80), made(pgd50=100, seed=1), made(pgd50=10, seed=2, collapsed="it fell")]
+    header, _, row, other = cells(tables.accuracy_table([Row("ReLU", seeds), ROWS[2]], ("pgd50",)))
+    assert header[2:] == ["Seeds", "n"]
+    assert row[1:] == ["45.0\N{NO-BREAK SPACE}[0.0,\N{NO-BREAK SPACE}100.0]", "3, 1 collapsed", "200"]
+    assert other[2] == "1"
+
+
+def test_the_paired_table_is_mcnemars_test_with_holms_correction():
+    others = [Row("SiLU", SILU), Row("PSSiLU", made("pssilu", 170, 160)), Row("GELU", FALLEN)]
+    header, _, *rows = cells(tables.paired_table(ROWS[0], others))
+    tests = [
+        stats.mcnemar(row.records[0].best.outcomes["pgd50"].right, RELU.best.outcomes["pgd50"].right) for row in others
+    ]
+    adjusted = stats.holm([test.p for test in tests[:2]])
+    assert adjusted[1] < 0.05 < adjusted[0]
+    for row, test, p in zip(rows, tests, adjusted, strict=False):
+        assert row[1] == f"{100 * test.difference:+.1f}".replace("-", "−")
+        assert row[2:4] == [f"{test.only_first}", f"{test.only_second}"]
+        assert row[5].strip("*") == ("<0.001" if p < 0.001 else f"{p:.3f}")
+    assert [row[5].startswith("**") for row in rows] == [False, True, False]
+    assert rows[2][:2] == ["GELU", "collapsed"]
+    assert header[1] == "Above ReLU under PGD-50, points"
+
+
+def test_paired_rows_of_seeds_are_paired_by_seed():
+    ours = [made("silu", pgd50=correct, seed=seed) for seed, correct in enumerate((95, 100, 190))]
+    theirs = [made(pgd50=90, seed=seed) for seed in (2, 1, 0)]
+    found = tables.paired(Row("", ours), Row("", theirs))
+    assert found is not None
+    differences = [0.025, 0.05, 0.5]
+    assert found[1] == pytest.approx(differences)
+    rights = [[record.best.outcomes["pgd50"].right for record in side] for side in (ours, theirs[::-1])]
+    assert found[0] == stats.mcnemar(*map(np.concatenate, rights))
+    row = cells(tables.paired_table(Row("ReLU", theirs), [Row("SiLU", ours)]))[2]
+    assert row[1] == interval(*stats.over_seeds(differences))
+    assert row[5] == "<0.001"  # not bold: the seeds differ too much
+    alike = [made("silu", pgd50=correct, seed=seed) for seed, correct in enumerate((140, 141, 142))]
+    assert cells(tables.paired_table(Row("ReLU", theirs), [Row("SiLU", alike)]))[2][5] == "**<0.001**"
+    assert tables.paired(Row("", ours[:1]), Row("", theirs[:1])) is None  # of different seeds
+    elsewhere = replace(RELU, provenance=replace(RELU.provenance, dataset_sha256="1" * 64))
+    with pytest.raises(UserError, match="different images"):
+        tables.paired_table(Row("ReLU", elsewhere), [ROWS[2]])
+    assert len(cells(tables.paired_table(ROWS[0], []))) == 2
+
+
+def test_reported_and_measured_have_columns_of_their_own():
+    rows = [("ReLU", ("84.2", ""), RELU), ("Mish", ("80.0",), None), ("GELU", ("", ""), FALLEN)]
+    text = tables.reported_beside(rows, ("natural", "PGD-20"), theirs="A paper (SEEN)")
+    header, _, relu, mish, gelu = cells(text)
+    assert header[1:3] == ["*A paper (SEEN)*<br>natural", "*A paper (SEEN)*<br>PGD-20"]
+    assert header[3:] == [f"*Measured here*<br>{word}" for word in ("Clean, %", "PGD-50, %", "n")]
+    assert relu == ["ReLU", "84.2", "—", *(percent(RELU.best.outcomes[a]) for a in ("clean", "pgd50")), "200"]
+    assert mish == ["Mish", "80.0", "—", "—", "—", "—"]
+    assert gelu[3:] == ["collapsed", "collapsed", "200"]
+    with pytest.raises(UserError, match="ReLU: 2 reported cells for 1"):
+        tables.reported_beside(rows, ("natural",))
+
+
+def test_provenance_in_a_sentence():
+    later = {"commit": "0123456789", "clean": False, "started": "2026-02-03T04:05:06+00:00"}
+    other = replace(RELU.provenance, device="NVIDIA H200", seconds=7200.0, **later)
+    text = tables.provenance([RELU, replace(FALLEN, provenance=other)])
+    assert text == (
+        "2 records, made from 1 January 2026 to 3 February 2026 on cpu and NVIDIA H200 with torch 2.13, "
+        "commits `abc` and `0123456` with changes, in 2.0 hours in all; 1 collapsed."
+    )
+    unknown = replace(RELU, provenance=replace(RELU.provenance, commit=None))
+    assert "commit not recorded, in 0.2 minutes in all; none collapsed" in tables.provenance([unknown])
+    assert "no records" in tables.provenance([])
+
+
+def test_scales_with_records_in_the_studys_order(tmp_path, monkeypatch):
+    runs = [replace(tiny.RUN, activation=name) for name in ("silu", "relu", "gelu")]
+    study = studies.Study("some", "Some", lambda scale: [] if scale == "cpu" else runs)
+    monkeypatch.setattr(studies, "STUDIES", {"some": study})
+    monkeypatch.setattr(paths, "ledger", lambda scale: tmp_path / ("live" if scale == "digits" else "ledger"))
+    for run in runs[:2]:
+        write(tiny.record(run), tmp_path / "ledger", "some")
+    write(tiny.record(runs[2]), tmp_path / "live", "some")  # at digits, which is none of the larger scales
+    found = tables.scales_with("some")
+    assert {scale: [record.run for record in records] for scale, records in found.items()} == {
+        "gpu": runs[:2],
+        "paper": runs[:2],
+    }
+    assert [r.run for r in tables.scales_with("some", lambda run: run.activation == "relu")["gpu"]] == runs[1:2]
+    assert tables.scales_with("some", lambda run: run.activation == "gelu") == {}
+    assert len(Ledger(tmp_path / "ledger")) == 2
+
+
+def test_the_protocols_ranking_is_a_dot_plot_of_its_standings():
+    one = Standings("digits", (RELU, SILU, FALLEN))
+    (ax,) = robustness.ranking(one).axes
+    assert labels(ax) == ["SiLU", "ReLU"]
+    assert ax.get_title() == one.title()
+    a, b = robustness.ranking(one, Standings("cpu", (RELU, SILU))).axes
+    assert a.get_title().splitlines() == ["scale digits", "digits", "ℓ∞ 38.25/255", "n = 200"]
+    assert b.get_title().startswith("scale cpu")
+
+
+def test_every_attack_of_the_suite_has_a_name_and_a_marker():
+    from robust_activations.evaluation import ATTACKS
+    from robust_activations.figures import rows
+
+    assert set(rows.ATTACKS) == set(results.MARKERS) == set(ATTACKS)
+    assert len(set(results.MARKERS.values())) == len(ATTACKS)
+    assert not re.search("_|pgd", " ".join(rows.ATTACKS.values()))

@@ -1,0 +1,270 @@
+"""Verdicts on pairs of runs that agree in all else, and on measures, gaps and learned parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from robust_activations import ledger
+from robust_activations.attacks import Threat
+from robust_activations.evaluation import Outcome
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.sensitivity import Measure
+from robust_activations.stats import mcnemar
+from robust_activations.studies import Verdict, base, compare, paf, smooth
+from robust_activations.studies.verdicts import compare_gap, compare_measure, every, learned_value, moved, tuned
+
+RELU, SILU = tiny.RUN, replace(tiny.RUN, activation="silu")
+
+
+def right(count: int, n: int = 200) -> list[bool]:
+    return [index < count for index in range(n)]
+
+
+def kept(folder: Path, *records: Record) -> tuple[Ledger, list[Run]]:
+    for record in records:
+        ledger.write(record, folder, "tiny")
+    return Ledger(folder), [record.run for record in records]
+
+
+def is_(name: str):
+    return lambda run: run.activation == name
+
+
+def seeds(*differences: int) -> list[Record]:
+    """SiLU with so many more images right than ReLU's 80, seed by seed."""
+    return [
+        tiny.record(replace(run, seed=seed), right(80 + more * (run is SILU)))
+        for seed, more in enumerate(differences)
+        for run in (SILU, RELU)
+    ]
+
+
+# Which runs are compared
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"threat": Threat("l2", "1")},
+        {"schedule": replace(RELU.schedule, weight_decay=1e-3)},
+        {"model_options": {"width": 8}},
+        {"held_out": 50},
+    ],
+)
+def test_only_runs_that_agree_in_all_else(tmp_path, change):
+    records, runs = kept(tmp_path, tiny.record(SILU, right(120)), tiny.record(replace(RELU, **change), right(80)))
+    assert compare(records, runs, is_("silu"), is_("relu")).label == "not tested here"
+    name = next(iter(change))
+    if name != "seed":
+        found = compare(records, runs, is_("silu"), is_("relu"), differ=(*base.ACTIVATION, name))
+        assert found.label == "supported"
+
+
+def test_suites_options_and_sharing_may_differ(tmp_path):
+    one = replace(RELU, activation="psilu", activation_options={"alpha": 2.0}, share="layer")
+    other = replace(RELU, suite=replace(RELU.suite, n=40))
+    records, runs = kept(tmp_path, tiny.record(one, right(120)), tiny.record(other, right(80)))
+    assert compare(records, runs, is_("psilu"), is_("relu")).label == "supported"
+
+
+def test_a_condition_on_pairs(tmp_path):
+    records, runs = kept(tmp_path, *seeds(40))
+    assert compare(records, runs, is_("silu"), is_("relu"), also=lambda a, b: a.seed > 0).label == "not tested here"
+
+
+def test_the_strongest_attack_that_both_have(tmp_path):
+    strong, weak = tiny.record(SILU, right(120)), tiny.record(RELU, right(80))
+    assert base.strongest(strong, weak) == "pgd50"
+    outcome = Outcome.of(torch.tensor(right(10)), 1.0)
+    with_auto = replace(strong.best, outcomes=strong.best.outcomes | {"autoattack": outcome})
+    assert base.strongest(replace(strong, best=with_auto), weak) == "pgd50"
+    both = [replace(record, best=with_auto) for record in (strong, weak)]
+    assert base.strongest(*both) == "autoattack"
+    only_clean = replace(weak, best=replace(weak.best, outcomes={"clean": outcome}))
+    assert base.strongest(strong, only_clean) is None
+    records, runs = kept(tmp_path, strong, only_clean)
+    assert compare(records, runs, is_("silu"), is_("relu")).label == "not tested here"
+
+
+# Margins
+
+
+@pytest.mark.parametrize(
+    ("first", "margin", "label"),
+    [(80, 0.01, "supported"), (84, 0.01, "supported"), (79, 0.01, "undecided"), (60, 0.01, "contradicted")],
+)
+def test_not_worse_by_a_margin(tmp_path, first, margin, label):
+    records, runs = kept(tmp_path, tiny.record(SILU, right(first)), tiny.record(RELU, right(80)))
+    found = compare(records, runs, is_("silu"), is_("relu"), margin=margin)
+    assert found.label == label
+    assert "McNemar" not in found.measured
+
+
+def test_a_margin_over_seeds(tmp_path):
+    records, runs = kept(tmp_path / "a", *seeds(0, 1, -1, 0))
+    assert compare(records, runs, is_("silu"), is_("relu"), margin=0.02).label == "supported"
+    records, runs = kept(tmp_path / "b", *seeds(0, 30, -30))
+    assert compare(records, runs, is_("silu"), is_("relu"), margin=0.02).label == "undecided"
+
+
+def test_interval_of_a_paired_difference():
+    """Closed forms: 30 images more of 200; 50 against 50 of 100; none of 200, which does not exclude a small one."""
+    cases = [
+        ((right(110), right(80)), 30 / 202, 1.96 * (31 - 30**2 / 202) ** 0.5 / 202),
+        (([True, False] * 50, [False, True] * 50), 0.0, 1.96 * 101**0.5 / 102),
+        ((right(80), right(80)), 0.0, 1.96 / 202),
+    ]
+    for (first, second), middle, half in cases:
+        found = mcnemar(torch.tensor(first).numpy(), torch.tensor(second).numpy()).interval
+        assert found == pytest.approx((middle - half, middle + half), abs=1e-5)
+
+
+# Measures
+
+
+def measured(run: Run, values: torch.Tensor) -> Record:
+    record = tiny.record(run)
+    return replace(record, best=replace(record.best, measures={"radius": Measure.of(values)}))
+
+
+def test_measures_are_compared_image_by_image(tmp_path):
+    noise = torch.rand(100, generator=torch.Generator().manual_seed(0))  # between images, and far larger than the gain
+    gain = 0.01 + 0.01 * torch.rand(100, generator=torch.Generator().manual_seed(1))
+    wrong = torch.zeros(100)
+    wrong[:7] = torch.nan
+    records, runs = kept(tmp_path, measured(SILU, noise + gain + wrong), measured(RELU, noise))
+    found = compare_measure(records, runs, is_("silu"), is_("relu"), "radius")
+    assert (found.label, found.records) == ("supported", (SILU.id, RELU.id))
+    assert "93 images" in found.measured
+    assert compare_measure(records, runs, is_("relu"), is_("silu"), "radius").label == "contradicted"
+    assert compare_measure(records, runs, is_("silu"), is_("relu"), "lipschitz").label == "not tested here"
+
+
+def test_measures_of_seeds_must_agree(tmp_path):
+    noise = torch.rand(100, generator=torch.Generator().manual_seed(0))
+    jitter = 0.001 * torch.rand(100)
+    records, runs = kept(
+        tmp_path,
+        *(
+            measured(replace(run, seed=seed), noise + (gain + jitter) * (run is SILU))
+            for seed, gain in enumerate((0.5, -0.2))
+            for run in (SILU, RELU)
+        ),
+    )
+    assert compare_measure(records, runs, is_("silu"), is_("relu"), "radius").label == "undecided"
+
+
+# Histories
+
+
+def trained(run: Run, train: float, held: float, alphas: list[float] | None = None) -> Record:
+    row = {"epoch": 0, "train_accuracy": train, "held_pgd10": held, "activations": {"act.alpha": alphas or []}}
+    return tiny.record(run, history=(row,))
+
+
+@pytest.mark.parametrize(("held", "label"), [(0.60, "supported"), (0.50, "undecided"), (0.20, "contradicted")])
+def test_gaps(tmp_path, held, label):
+    """With 100 held-out images the difference of two gaps has a half width of about 14 points."""
+    records, runs = kept(tmp_path, trained(SILU, 0.7, held), trained(RELU, 0.7, 0.4))
+    assert compare_gap(records, runs, is_("silu"), is_("relu")).label == label
+
+
+def test_tuned_is_chosen_on_held_out_images_and_never_on_test_images(tmp_path):
+    runs = [replace(RELU, schedule=replace(RELU.schedule, weight_decay=decay)) for decay in (1e-4, 1e-3, 1e-2)]
+    best = trained(runs[1], 0.7, 0.5)
+    others = [replace(trained(runs[0], 0.7, 0.4), best=tiny.record(RELU, right(200)).best), trained(runs[2], 0.9, 0.3)]
+    records, _ = kept(tmp_path, *others, best)
+    assert tuned(records, runs) == [runs[1]]
+    assert tuned(Ledger(tmp_path / "none"), runs) == []
+
+
+def test_learned_parameters(tmp_path):
+    record = trained(replace(RELU, activation="psilu"), 0.7, 0.4, [1.5, 2.5])
+    assert learned_value(record, "alpha") == 2.0
+    records, runs = kept(
+        tmp_path,
+        *(trained(replace(RELU, activation="psilu", seed=seed), 0.7, 0.4, [1.8 + 0.1 * seed]) for seed in range(3)),
+    )
+    found = moved(records, runs, is_("psilu"), lambda record: learned_value(record, "alpha"), 1.0)
+    assert found.label == "supported"
+    assert moved(records, runs, is_("psilu"), lambda record: -learned_value(record, "alpha"), 1.0).label == (
+        "contradicted"
+    )
+    assert moved(records, runs[:1], is_("psilu"), lambda record: 2.0, 1.0).label == "undecided"  # one run shows nothing
+    assert moved(records, runs, is_("relu"), lambda record: 2.0, 1.0).label == "not tested here"
+
+
+def test_claims_of_several_parts():
+    yes, no, open_, never = (
+        Verdict(label, label, (label,)) for label in ("supported", "contradicted", "undecided", "not tested here")
+    )
+    assert every(yes, yes) == Verdict("supported", "supported; supported", ("supported",))
+    assert every(yes, no).label == "contradicted"
+    assert every(yes, open_).label == "undecided"
+    assert every(no, never).label == "not tested here"
+
+
+# The two studies
+
+
+def test_a_frozen_shape_at_the_value_of_its_twin_is_the_twin():
+    for scale in ("digits", "cpu", "gpu", "paper"):
+        for (name, parameter), by_value in paf.adversarial_shapes(scale).items():
+            for value, run in by_value.items():
+                twin = paf.TWINS.get((name, parameter, value))
+                assert run.activation == (twin or name)
+                assert twin or run.activation_options == {"learn": [], parameter: value}
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), paf.TWINS)
+def test_twins_are_equal_functions(name, parameter, value):
+    from robust_activations import activations
+
+    x = torch.linspace(-6, 6, 101, dtype=torch.float64)
+    one = activations.create(name, learn=[], **{parameter: value})
+    other = activations.create(paf.TWINS[name, parameter, value])
+    assert torch.allclose(one(x), other(x), atol=1e-12)
+
+
+def test_published_recipe_of_paf():
+    run = paf.paper("pssilu")
+    assert run.threat.radius == pytest.approx(0.031)
+    assert run.objective.attack.length(run.threat) == pytest.approx(0.0078)
+    assert (run.schedule.epochs, run.schedule.batch_size, run.schedule.final_lr) == (200, 256, 0.001)
+    assert run.schedule.decay_activations
+    assert run.schedule.decay_norm
+    assert run.activation_options == {"penalty": 10.0, "clip": 0.01}
+    assert not run.normalize
+    halves = [run for run in paf.learnable("paper") if run.extra]
+    assert halves
+    assert {(run.schedule.batch_size, run.extra_ratio) for run in halves} == {(512, 0.5)}
+
+
+def test_published_recipe_of_sat():
+    run = smooth.paper("silu")
+    rates = [run.schedule.rate(epoch / 100) for epoch in (0, 29, 30, 59, 60, 90, 99)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.0001, 0.0001])
+    assert run.objective.attack.length(run.threat) == run.threat.radius == 4 / 255
+    assert (run.objective.attack.steps, run.objective.attack.clean_share) == (1, 0.2)
+    assert (run.objective.label_smoothing, run.schedule.weight_decay) == (0.1, 1e-4)
+    assert not run.schedule.decay_norm
+    assert run.model_options == {"zero_init": True}
+
+
+def test_larger_networks():
+    small, deep, wide = (
+        replace(RELU, model="resnet20", model_options=options) for options in ({}, {"depth": 32}, {"width": 32})
+    )
+    assert smooth.larger(deep, small)
+    assert smooth.larger(wide, small)
+    assert not smooth.larger(small, deep)
+    assert not smooth.larger(deep, wide)
+    assert not smooth.larger(small, small)
+    assert smooth.larger(replace(RELU, model="resnet34"), replace(RELU, model="resnet18"))
