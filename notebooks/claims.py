@@ -1,16 +1,16 @@
 # %% [markdown]
 # # The claims and their verdicts
 #
-# Every claim of the four papers that this book tests, in one place: what the paper reports, what we measured at each scale,
-# and the verdict that a rule, not an author, has drawn from the records.
+# Every claim that this book tests, of the four papers and of their critics, in one place: what the paper reports, what we measured
+# at each scale, and the verdict that a rule, not an author, has drawn from the records.
 #
 # **At the end you will know**
 #
 # - which claims our records support, contradict or leave open, and at which scale;
-# - which records each verdict rests on;
-# - the command that makes them again.
+# - the rule, and what of it decided each verdict;
+# - which records each verdict rests on, and the command that makes them again.
 #
-# *Reading time: 5 minutes. Run time: seconds, once {doc}`/notebooks/protocol_01_ranking` has trained its networks.*
+# *Reading time: 10 minutes. Run time: seconds, once the networks of the other pages are trained.*
 
 # %%
 from robust_activations import studies
@@ -28,37 +28,53 @@ from myst_nb import glue
 
 from robust_activations import paths
 
-tested = [one for one in judged if one.verdict.label != "not tested here"]
-scales = [scale for scale in paths.SCALES if any(one.scale == scale for one in tested)]
+
+def of(study):
+    return [one for one in judged if one.study == study]
+
+
+shown = ("paf", "sat", "protocol")  # a heading each, below
+assert {one.study for one in judged} == set(shown), "a study with claims is missing from this page"
+tested = [one for one in judged if one.verdict.label != claims.UNTESTED]
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
-labels = [one.verdict.label for one in tested if one.scale == scales[-1]]
-glue("best_scale", scales[-1], display=False)
-others = (
-    f"records exist at {' and '.join(scales)}, and at the largest of these"
-    if len(scales) > 1
-    else "so far records exist at"
-)
-glue("others", others, display=False)
-glue("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)), display=False)
 
 # %% [markdown]
-# ## Overview
-#
-# There are {glue:text}`claims` claims at four scales; {glue:text}`others` {glue:text}`best_scale`, where the verdicts are:
-# {glue:text}`labels`. A dash stands where there is no record to judge by.
+# There are {glue:text}`claims` claims, and four scales at which each could be tested.
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(judged))
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.summary(judged))
 
 # %% [markdown]
-# How sure we are of a reported figure is said by its mark: *seen* in the text that is named, *seen-2nd* in a secondary text,
-# *derived* from something seen, or *not found*.
+# In the tables below a dash stands where there is no record to judge by. How sure we are of a reported figure is said by its mark: *seen*
+# in the text that is named, *seen-2nd* in a secondary text, *derived* from something seen, or *not found*.
 #
 # ## How a verdict is drawn
 #
+# Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
+# the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
+# attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20.
+#
+# Pairs that share a network, as ReLU's does with many, err together and make one **group**; pairs of several seeds are a group each.
+#
 # supported, contradicted
-# : McNemar's exact test {cite}`mcnemar1947` over the test images of all seeds is below 0.05 **and**, where there are two or more
-#   seeds, the 95 % interval of the difference over seeds excludes 0. The sign decides which of the two it is.
+# : the p-value for the images is below 0.05 **and**, where there are two or more groups, the 95 % interval of the difference over groups
+#   excludes 0. The images are the same in every group, so it is the interval that guards against a lucky one. The p-value is that of McNemar's
+#   exact test {cite}`mcnemar1947`, or, for several pairs in a single group, of a t test of the images' mean differences. The sign
+#   decides which of the two it is.
+#
+# not worse, by a point or more
+# : for claims that say so: supported if the whole 95 % interval of the difference lies above minus one point, contradicted if it lies
+#   below. Here no difference counts in favour of the claim, and a wide interval does not.
+#
+# a measure
+# : such as the radius within which an image can be made wrong: a paired t test over the images that both get right takes McNemar's place.
+#
+# a gap or a learned parameter
+# : the 95 % interval decides: that of the difference of two generalisation gaps must exclude 0, that of a parameter over runs the value that
+#   it starts at. A single run has no interval, and stays undecided.
+#
+# a claim with several parts
+# : is supported if all parts are, and contradicted if one is.
 #
 # undecided
 # : there are records, and they do not show it either way. It does not say that there is no difference.
@@ -69,18 +85,51 @@ Markdown(claims.overview(judged))
 # A verdict at scale `digits` is a demonstration: it says what happened on 8×8 images in a network of three layers. The papers' claims
 # are about other data, other networks and sometimes other attacks.
 #
-# ## Claim by claim
+# ## Parametric activations
+#
+# The claims of {cite:t}`dai2021` and {cite:t}`dai2022`, and of those who looked after them. What they mean, and what could be wrong with
+# our answers: {doc}`/notebooks/paf_06_discussion`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.details(judged))
+Markdown(claims.overview(of("paf")))
+
+# %% [markdown]
+# Open a claim for what was measured, the records and the commands.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.details(of("paf")))
+
+# %% [markdown]
+# ## Smooth adversarial training
+#
+# The claims of {cite:t}`xie2020`, and a confirmation. What they mean, and what could be wrong with our answers:
+# {doc}`/notebooks/sat_07_discussion`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.overview(of("sat")))
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.details(of("sat")))
+
+# %% [markdown]
+# ## SPLASH and Sparta
+#
+# What {cite:t}`tavakoli2021` and {cite:t}`guo2021` claim first, tested under the one protocol of {doc}`/notebooks/protocol_01_ranking`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.overview(of("protocol")))
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.details(of("protocol")))
 
 # %% [markdown]
 # ## Running it again
 #
-# The commands above make what the ledger lacks. A ledger is never overwritten, so to make a record *again*, give another folder:
+# The commands above make what the ledger lacks. A label such as `digits/digits_cnn/pgd_at/silu` may match a few more runs than the verdict
+# needs, for example those of another width. A ledger is never overwritten, so to make a record *again*, give another folder:
 #
 # ```bash
-# robust-activations run protocol --only "*/relu/*" --ledger again --data again
+# robust-activations run sat --only "*/relu/*" --ledger again --data again
 # ```
 #
 # On a CPU, with the same versions and the same number of threads, the counts in the new records are the same. The same table, for
@@ -89,15 +138,17 @@ Markdown(claims.details(judged))
 # ## Summary
 #
 # - A verdict belongs to a scale; the same claim may stand differently at another.
-# - *Undecided* is an answer. It is the most common one when test images or seeds are few.
+# - *Undecided* is an answer, and what stands beside it says whether images or networks were wanting.
 # - Every verdict names its records, and every record its complete configuration.
 #
 # ## Questionnaire
 #
-# 1. What two things must hold before a claim is called supported?
-# 2. Why does a claim with one seed need a second look even when McNemar's p-value is tiny?
-# 3. What is the difference between *undecided* and *not tested here*?
-# 4. Why do reported and measured figures not share a column?
+# 1. What makes two records a pair?
+# 2. What makes several pairs one group, and what two things must hold before a claim that something is better is called supported?
+# 3. Why can p be tiny and the verdict undecided?
+# 4. What does a claim of the form *not worse by a point* ask of the interval?
+# 5. What is the difference between *undecided* and *not tested here*?
+# 6. Why do reported and measured figures not share a column?
 #
 # ## Exercises
 
@@ -106,7 +157,7 @@ Markdown(claims.details(judged))
 # :label: ex-claims-record
 #
 # Open the first record behind the first verdict and find out which machine made it, how long it took, and how many of the test
-# images are right under PGD-50.
+# images are right under the strongest attack.
 # ```
 
 # %% [markdown]
@@ -117,22 +168,24 @@ Markdown(claims.details(judged))
 
 # %%
 from robust_activations.ledger import Ledger
+from robust_activations.studies.base import strongest
 
 first = tested[0]
 record = Ledger(paths.ledger(first.scale)).records[first.verdict.records[0]]
+attack = strongest(record, record)
 print(record.run.label)
 print(record.provenance.device, f"{record.provenance.seconds:.0f} s")
-print("PGD-50:", record.best.outcomes["pgd50"])
+print(claims.ATTACKS[attack], record.best.outcomes[attack], sep=": ")
 
 # %% [markdown]
 # ````{solution-end}
 # ````
 
 # %% [markdown]
-# ```{exercise} A stricter rule
+# ```{exercise} Another attack
 # :label: ex-claims-rule
 #
-# Judge the claims by PGD-20 instead of PGD-50, or by clean accuracy. `studies.compare` takes the attack as an argument. Do verdicts
+# Judge the claims by a weaker attack, or by clean accuracy. `studies.compare` takes the attack as an argument. Do verdicts
 # change, and should they?
 # ```
 
@@ -143,18 +196,12 @@ print("PGD-50:", record.best.outcomes["pgd50"])
 # ````
 
 # %%
-(study,) = studies.get("protocol")
-runs = study.runs("digits")
-records = studies.collect("protocol")
-for attack in ("clean", "pgd20", "pgd50"):
-    verdict = studies.compare(
-        records,
-        [run for run in runs if run.objective.adversarial],
-        lambda run: run.activation == "silu",
-        lambda run: run.activation == "relu",
-        attack=attack,
-    )
-    print(f"SiLU against ReLU, {attack}: {verdict.label}, {verdict.measured.split(' under')[0]}")
+from robust_activations.studies import smooth
+
+records, runs = studies.collect("sat"), smooth.STUDY.runs("digits")
+for attack in ("clean", "fgsm", "pgd20", None):
+    verdict = studies.compare(records, runs, smooth.plain("silu"), smooth.plain("relu"), attack=attack)
+    print(f"SiLU against ReLU: {verdict.label}, {claims.measured(verdict).split(',')[0].split(';')[0]}")
 
 # %% [markdown]
 # A claim about robustness should rest on the strongest attack there is. If a verdict depends on the attack, the weaker attack was not
@@ -167,4 +214,4 @@ for attack in ("clean", "pgd20", "pgd50"):
 # ## What to try next
 #
 # - `robust-activations status` says what is recorded, what is missing and how long it may take.
-# - Write a claim of your own: a `Claim` in `studies/protocol.py` is a sentence, a source and a rule, and it appears on this page.
+# - Write a claim of your own: a `Claim` in `studies/paf_claims.py` is a sentence, a source and a rule, and it appears on this page.

@@ -92,6 +92,7 @@ def test_every_family_takes_every_way_of_sharing(name, activation, share):
         ("preact_resnet18", 17),
         ("wrn28_10", 25),
         ("wrn34_10", 31),
+        ("imagenet_resnet18", 17),
         ("resnet50", 49),
         ("resnext152_32x8d", 151),
     ],
@@ -126,9 +127,10 @@ def test_sizes_are_the_published_ones(name, count):
 def test_imagenet_models_have_torchvisions_layout(name):
     with torch.device("meta"):
         model = models.create(name)
+        name = name.removeprefix("imagenet_")
         builder = getattr(torchvision.models, name, None)
-        if builder is None:  # ResNeXt-152 and EfficientNet-L1 are not torchvision's
-            assert name in ("resnext152_32x8d", "efficientnet_l1")
+        if builder is None:  # these are not torchvision's
+            assert name in ("resnext50_32x8d", "resnext152_32x8d", "efficientnet_l1")
             return
         published = torchvision.models.get_model_weights(name).DEFAULT.meta["num_params"]
         theirs = builder().state_dict()
@@ -149,10 +151,12 @@ def test_the_largest_models():
     assert sizes == [224, 240, 260, 300, 380, 456, 528, 600, 600]
 
 
-@pytest.mark.parametrize(("name", "old"), [("resnet50", nn.ReLU), ("efficientnet_b0", nn.SiLU)])
+@pytest.mark.parametrize(
+    ("name", "old"), [("imagenet_resnet18", nn.ReLU), ("resnet50", nn.ReLU), ("efficientnet_b0", nn.SiLU)]
+)
 def test_imagenet_models_are_torchvisions_function(name, old):
     torch.manual_seed(0)
-    theirs = getattr(torchvision.models, name)(num_classes=10).eval()
+    theirs = getattr(torchvision.models, name.removeprefix("imagenet_"))(num_classes=10).eval()
     same = models.create(name, activation={nn.ReLU: "relu", nn.SiLU: "silu"}[old], num_classes=10).eval()
     same.load_state_dict(theirs.state_dict())
     assert not any(type(module) is old for module in same.modules())
@@ -162,6 +166,17 @@ def test_imagenet_models_are_torchvisions_function(name, old):
     with torch.no_grad():
         torch.testing.assert_close(same(x), theirs(x))
     check_learns(models.create(name, activation="prelu", share="channel", num_classes=10), x)
+
+
+@pytest.mark.parametrize(("name", "blocks", "last"), [("imagenet_resnet18", 8, "bn2"), ("resnet50", 16, "bn3")])
+def test_zero_init_makes_every_block_the_identity(name, blocks, last):
+    model = models.create(name, zero_init=True)
+    zero = [
+        n for n, p in model.named_parameters() if p.dim() == 1 and "bn" in n and n.endswith("weight") and not p.any()
+    ]
+    assert len(zero) == blocks
+    assert all(f".{last}." in n for n in zero)
+    assert all(p.any() for n, p in models.create(name).named_parameters() if n in zero)
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -293,6 +293,21 @@ def test_curves_are_the_history_with_a_dot_at_the_chosen_epoch():
     assert drawn(loss)[0] == ([1, 2, 3], [2, 1, 0])
     assert held.get_title() == "held-out images, clean, n = 100"
     assert len({line.get_linestyle() for line in held.lines if len(line.get_xdata()) > 1}) == 2
+    family = results.curves(
+        {name: made(name, history=rows) for name in ("prelu", "pelu", "reblu", "psoftplus", "pelu_plus")}
+    )
+    looks = {(line.get_color(), str(line._dash_pattern)) for line in family.legends[0].get_lines()}
+    assert len(looks) == 5  # of one colour
+
+
+@pytest.mark.parametrize("right", [200, 199, 93, 0])
+def test_axes_of_shares_are_wide_enough_and_go_no_further(right):
+    (ax,) = results.tradeoff({"": [Row("ReLU", made(clean=right, pgd50=right))]}).axes
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        assert -0.01 < low < high < 1.01
+        assert high - low > 0.059
+        ticks = 100 * axis.get_majorticklocs()
+        np.testing.assert_allclose(ticks, ticks.round(), atol=1e-9)
 
 
 def test_the_setting_names_what_differs():
@@ -346,7 +361,7 @@ def test_the_paired_table_is_mcnemars_test_with_holms_correction():
     adjusted = stats.holm([test.p for test in tests[:2]])
     assert adjusted[1] < 0.05 < adjusted[0]
     for row, test, p in zip(rows, tests, adjusted, strict=False):
-        assert row[1] == f"{100 * test.difference:+.1f}".replace("-", "−")
+        assert row[1] == interval(test.difference, *test.interval)
         assert row[2:4] == [f"{test.only_first}", f"{test.only_second}"]
         assert row[5].strip("*") == ("<0.001" if p < 0.001 else f"{p:.3f}")
     assert [row[5].startswith("**") for row in rows] == [False, True, False]
@@ -360,7 +375,7 @@ def test_paired_rows_of_seeds_are_paired_by_seed():
     found = tables.paired(Row("", ours), Row("", theirs))
     assert found is not None
     differences = [0.025, 0.05, 0.5]
-    assert found[1] == pytest.approx(differences)
+    assert found[1] == pytest.approx(stats.over_seeds(differences))
     rights = [[record.best.outcomes["pgd50"].right for record in side] for side in (ours, theirs[::-1])]
     assert found[0] == stats.mcnemar(*map(np.concatenate, rights))
     row = cells(tables.paired_table(Row("ReLU", theirs), [Row("SiLU", ours)]))[2]

@@ -182,6 +182,10 @@ def test_tuned_is_chosen_on_held_out_images_and_never_on_test_images(tmp_path):
     others = [replace(trained(runs[0], 0.7, 0.4), best=tiny.record(RELU, right(200)).best), trained(runs[2], 0.9, 0.3)]
     records, _ = kept(tmp_path, *others, best)
     assert tuned(records, runs) == [runs[1]]
+    assert tuned(records, runs[1:2]) == []  # nothing to choose from
+    light = replace(runs[2], suite=replace(RELU.suite, n=40))  # how it was evaluated makes no other group
+    ledger.write(trained(light, 0.9, 0.6), tmp_path, "tiny")
+    assert tuned(Ledger(tmp_path), [*runs, light]) == [light]
     assert tuned(Ledger(tmp_path / "none"), runs) == []
 
 
@@ -192,13 +196,16 @@ def test_learned_parameters(tmp_path):
         tmp_path,
         *(trained(replace(RELU, activation="psilu", seed=seed), 0.7, 0.4, [1.8 + 0.1 * seed]) for seed in range(3)),
     )
-    found = moved(records, runs, is_("psilu"), lambda record: learned_value(record, "alpha"), 1.0)
-    assert found.label == "supported"
-    assert moved(records, runs, is_("psilu"), lambda record: -learned_value(record, "alpha"), 1.0).label == (
-        "contradicted"
-    )
-    assert moved(records, runs[:1], is_("psilu"), lambda record: 2.0, 1.0).label == "undecided"  # one run shows nothing
-    assert moved(records, runs, is_("relu"), lambda record: 2.0, 1.0).label == "not tested here"
+
+    def alpha(record: Record) -> float:
+        return learned_value(record, "alpha")
+
+    assert moved(records, runs, is_("psilu"), alpha, 1.0, up=True).label == "supported"
+    assert moved(records, runs, is_("psilu"), alpha, 1.0, up=False).label == "contradicted"
+    assert moved(records, runs, is_("psilu"), alpha, 3.0, up=False).label == "supported"
+    assert moved(records, runs, is_("psilu"), alpha, 1.9, up=True).label == "undecided"
+    assert moved(records, runs[:1], is_("psilu"), alpha, 1.0, up=True).label == "undecided"  # one run shows nothing
+    assert moved(records, runs, is_("relu"), alpha, 1.0, up=True).label == "not tested here"
 
 
 def test_claims_of_several_parts():

@@ -101,15 +101,8 @@ class SharedGenerator(torch.Generator):
 
 
 def share(whole: Tensor) -> Tensor:
-    """Every `world()`-th row. Not a block: extra images, which lie behind the others, are shared out as evenly."""
+    """Every `world()`-th row, as `Batches` takes them."""
     return whole if world() == 1 else whole[rank() :: world()].clone()
-
-
-def batch(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """This rank's share of a global batch. **Raises** `UserError` if it cannot be shared evenly."""
-    if len(y) % world():
-        raise UserError(f"a batch of {len(y)} cannot be shared by {world()} processes; start a number that divides it")
-    return share(x), share(y)
 
 
 def draw(

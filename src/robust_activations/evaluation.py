@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradient, pgd, true_gradients
 from robust_activations.autoattack import autoattack
 from robust_activations.checks import check_images, check_labels
+from robust_activations.data import Pixels, at_once, floats
 from robust_activations.errors import UserError, unknown
 from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
@@ -32,6 +33,9 @@ SUITE: dict[str, Callable[[Threat], PGD]] = {
     "pgd200": lambda threat: PGD(steps=200),
 }
 ATTACKS = ("clean", *SUITE, "square", "autoattack")
+
+
+AnyImages = UInt8[Pixels, "n c h w"] | Float[Tensor, "n c h w"]
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,10 @@ class Evaluation:
         return tuple(check.name for check in self.checks if not check.passed)
 
 
-def predictions(model: nn.Module, x: Float[Tensor, "n c h w"], batch_size: int = 500) -> Int[Tensor, " n"]:
+def predictions(model: nn.Module, images: AnyImages, batch_size: int = 500) -> Int[Tensor, " n"]:
     """The class of each image; -1, which is never right, where the logits hold NaN (argmax would say class 0, say)."""
     with torch.no_grad():
-        logits = torch.cat([model(batch) for batch in x.split(batch_size)])
+        logits = torch.cat([model(floats(batch)) for batch in images.split(at_once(images, batch_size))])
     return logits.argmax(1).where(~logits.isnan().any(1), -1)
 
 
@@ -159,7 +163,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 def under_attack(
     model: nn.Module,
-    x: Float[Tensor, "n c h w"],
+    images: AnyImages,
     y: Int[Tensor, " n"],
     threat: Threat,
     attack: PGD,
@@ -168,18 +172,18 @@ def under_attack(
     batch_size: int = 500,
 ) -> Bool[Tensor, " n"]:
     """Which images are classified right after PGD (and, trivially, before it)."""
-    generator = torch.Generator(x.device).manual_seed(seed)
-    with attacking(model, x):
-        right = predictions(model, x, batch_size) == y
-        for index in torch.nonzero(right).squeeze(1).split(batch_size) if right.any() else ():
-            moved = pgd(model, x[index], y[index], threat, attack, generator=generator)
+    generator = torch.Generator(images.device).manual_seed(seed)
+    with attacking(model, floats(images[:2])):
+        right = predictions(model, images, batch_size) == y
+        for index in torch.nonzero(right).squeeze(1).split(at_once(images, batch_size)) if right.any() else ():
+            moved = pgd(model, floats(images[index]), y[index], threat, attack, generator=generator)
             right[index] = predictions(model, moved, batch_size) == y[index]
     return right
 
 
 def evaluate(
     model: nn.Module,
-    images: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    images: AnyImages,
     labels: Int[Tensor, " n"],
     threat: Threat,
     suite: Suite,
@@ -188,7 +192,7 @@ def evaluate(
     batch_size: int = 500,
     state: Path | None = None,
 ) -> Evaluation:
-    """Runs the suite. Images are uint8, or float in [0, 1].
+    """Runs the suite. Images are uint8, in files, or float in [0, 1].
 
     `state` is a path to which AutoAttack's progress is saved, so that it can be resumed.
 
@@ -199,37 +203,49 @@ def evaluate(
         raise UserError(f"{len(images)} images and {len(labels)} labels; each image needs one")
     if other := {p.dtype for p in model.parameters() if p.is_floating_point()} - {torch.float32}:
         raise UserError(f"the model's weights are {other.pop()}; evaluation is in float32: give it model.float()")
-    x = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-    x, y = x[: suite.n], labels[: suite.n]
-    check_images(x)
-    with full_precision(x.device), true_gradients(model):
+    images, y = images[: suite.n], labels[: suite.n]
+    if images.dtype != torch.uint8:
+        images = images.float()
+    # Pixels of 8 bits cannot be wrong, and of files not all need fit into memory.
+    check_images(floats(images[:1] if images.dtype == torch.uint8 else images))
+    with full_precision(images.device), true_gradients(model):
         with attacking(model), torch.no_grad():
-            check_labels(y, num_classes=model(x[:1]).shape[1])
-        return _evaluate(model, x, y, threat, suite, seed, batch_size, state)
+            check_labels(y, num_classes=model(floats(images[:1])).shape[1])
+        return _evaluate(model, images, y, threat, suite, seed, batch_size, state)
 
 
 def _evaluate(
-    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, suite: Suite, seed: int, batch_size: int, state: Path | None
+    model: nn.Module,
+    images: Pixels,
+    y: Tensor,
+    threat: Threat,
+    suite: Suite,
+    seed: int,
+    batch_size: int,
+    state: Path | None,
 ) -> Evaluation:
     outcomes: dict[str, Outcome] = {}
     flags: list[str] = []
+
+    def first(n: int | None) -> tuple[Tensor, Tensor]:
+        return floats(images[:n]), y[:n]
+
     for name in suite.attacks:
         start, left = time.perf_counter(), None
         if name == "clean":
-            with attacking(model, x):
-                right = predictions(model, x, batch_size) == y
+            with attacking(model, first(2)[0]):
+                right = predictions(model, images, batch_size) == y
         elif name == "autoattack":
-            few = slice(suite.autoattack_n)
-            right, left, flags = autoattack(model, x[few], y[few], threat, seed=seed, state=state)
+            right, left, flags = autoattack(model, *first(suite.autoattack_n), threat, seed=seed, state=state)
         elif name == "square":
-            few, queries = slice(suite.square_n), suite.square_queries
-            right, _, _ = autoattack(model, x[few], y[few], threat, attacks=("square",), queries=queries, seed=seed)
+            attack: dict[str, Any] = {"attacks": ("square",), "queries": suite.square_queries}
+            right, _, _ = autoattack(model, *first(suite.square_n), threat, **attack, seed=seed)
         else:
-            right = under_attack(model, x, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
+            right = under_attack(model, images, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
         outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
-    checks = checklist(model, x, y, threat, suite, outcomes, flags, seed=seed)
-    few, generator = slice(suite.measure_n), torch.Generator(x.device).manual_seed(seed)
-    measures = {name: Measure.of(MEASURES[name](model, x[few], y[few], threat, generator)) for name in suite.measures}
+    checks = checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
+    few, generator = first(suite.measure_n), torch.Generator(images.device).manual_seed(seed)
+    measures = {name: Measure.of(MEASURES[name](model, *few, threat, generator)) for name in suite.measures}
     return Evaluation(outcomes, checks, tuple(flags), measures)
 
 

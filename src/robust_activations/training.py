@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_activations import activations, distributed
 from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd, true_gradients
-from robust_activations.data import Augment, Batches
+from robust_activations.data import Augment, Batches, Pixels, at_once
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
 from robust_activations.graphs import Recorded, Step
@@ -98,11 +98,11 @@ class Schedule:
 
 @dataclass
 class Images:
-    """What training sees: uint8 images on the device, held-out ones for choosing the epoch, never the test set."""
+    """What training sees: uint8 images on the device, or files; those held out choose the epoch; never the test set."""
 
-    images: UInt8[Tensor, "n c h w"]
+    images: UInt8[Pixels, "n c h w"]
     labels: Int[Tensor, " n"]
-    held_images: UInt8[Tensor, "m c h w"]
+    held_images: UInt8[Pixels, "m c h w"]
     held_labels: Int[Tensor, " m"]
     augment: Augment | None = None
     extra: tuple[UInt8[Tensor, "e c h w"], Int[Tensor, " e"]] | None = None
@@ -287,7 +287,7 @@ def _epoch(
     device = data.images.device
     total = torch.zeros(2, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
     seen, rate = 0, 0.0
-    for number, (x, y) in enumerate(distributed.batch(*whole) for whole in batches):
+    for number, (x, y) in enumerate(batches):
         rate = schedule.rate((epoch + number / len(batches)) / schedule.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -311,7 +311,8 @@ def _probe(
     generator = torch.Generator(data.images.device).manual_seed(seed)
     correct = {"clean": 0, "fgsm": 0, "pgd10": 0}
     with true_gradients(model), context(), attacking(model, data.held_images[:2].float() / 255):
-        for images, y in zip(data.held_images.split(512), data.held_labels.split(512), strict=True):
+        size = at_once(data.held_images, 512)
+        for images, y in zip(data.held_images.split(size), data.held_labels.split(size), strict=True):
             x = images.float() / 255
             for name, attack in (("clean", None), ("fgsm", fgsm(threat)), ("pgd10", PROBE)):
                 moved = x if attack is None else pgd(model, x, y, threat, attack, generator=generator)

@@ -1,4 +1,4 @@
-"""A dataset in memory, the digest that names its content, and stratified choices from it."""
+"""A dataset, the digest that names its content, and stratified choices from it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from robust_activations.checks import check_labels
+from robust_activations.data.image_files import Pixels
 from robust_activations.errors import UserError
 
 
@@ -35,13 +36,14 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 class Dataset:
     """Images and labels of both splits, as they are stored: uint8 pixels, no augmentation, no normalisation.
 
+    The images are tensors in memory, or `ImageFiles`, which stand for them.
     Raises `UserError` where the splits do not fit together or a label is out of range.
     """
 
     name: str
-    train_images: UInt8[Tensor, "n c h w"]
+    train_images: UInt8[Pixels, "n c h w"]
     train_labels: Int[Tensor, " n"]
-    test_images: UInt8[Tensor, "m c h w"]
+    test_images: UInt8[Pixels, "m c h w"]
     test_labels: Int[Tensor, " m"]
     classes: tuple[str, ...]
 
@@ -64,7 +66,7 @@ class Dataset:
         return len(self.classes)
 
     @property
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Any]:
         """The four tensors by name, in the order in which they are hashed and stored."""
         return {key: getattr(self, key) for key in ("train_images", "train_labels", "test_images", "test_labels")}
 
@@ -87,6 +89,7 @@ class Dataset:
     @cached_property
     def _histogram(self) -> Tensor:
         """Share of each of the 256 levels, (c, 256): counts are exact on any device and any number of threads."""
+        assert isinstance(self.train_images, Tensor)
         channels = self.train_images.transpose(0, 1).flatten(1)
         counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels])
         return counts.cpu().double() / channels.shape[1]
@@ -117,7 +120,7 @@ def stratified(labels: Int[np.ndarray, " n"], k: int, seed: int | None = None) -
 
 def hold_out(
     dataset: Dataset, n: int, seed: int = 0
-) -> tuple[UInt8[Tensor, "k c h w"], Int[Tensor, " k"], UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
+) -> tuple[UInt8[Pixels, "k c h w"], Int[Tensor, " k"], UInt8[Pixels, "n c h w"], Int[Tensor, " n"]]:
     """Keeps `n` training images back, for choosing the best epoch: (images, labels) to train on, then those kept.
 
     Stratified, fixed by `seed`, disjoint, each part in the order of the dataset; the test split is never touched.

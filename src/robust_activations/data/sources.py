@@ -20,6 +20,7 @@ from robust_activations.checks import check_labels
 from robust_activations.data.cache import cached
 from robust_activations.data.dataset import Dataset, stratified
 from robust_activations.data.folder import folder
+from robust_activations.data.imagenet import imagenet
 from robust_activations.errors import UserError, unknown
 
 CANONICAL = {
@@ -63,7 +64,7 @@ _OFFICIAL = {
 
 def names() -> list[str]:
     """The names `load` knows; ``folder:PATH`` comes on top."""
-    return ["digits", *_OFFICIAL, "imagenette96"]
+    return ["digits", *_OFFICIAL, "imagenette", "imagenette96", "imagenet"]
 
 
 def load(name: str, root: str | Path = "data", *, download: bool = True, image_size: int | None = None) -> Dataset:
@@ -72,23 +73,35 @@ def load(name: str, root: str | Path = "data", *, download: bool = True, image_s
     - ``digits``: embedded in scikit-learn, see `digits`.
     - ``mnist``, ``fashion_mnist``, ``cifar10``, ``cifar100``, ``svhn``: torchvision's files below `root`, downloaded
       where they are missing and `download` allows it. Official splits in official order.
-    - ``imagenette96``: the folder ``imagenette-96`` below `root`, at 96 pixels. A lossy copy and not the official
-      files: call it Imagenette-96 and say so.
+    - ``imagenette``: fast.ai's folder ``imagenette2`` below `root`, the official images, at `image_size` pixels, 224
+      unless it is given.
+    - ``imagenette96``: the folder ``imagenette-96`` below `root`, at 96 pixels unless `image_size` is given. A lossy
+      copy and not the official files: call it Imagenette-96 and say so.
+    - ``imagenet``: the folder ``imagenet`` below `root`, ``train/CLASS/`` and ``val/CLASS/``, at `image_size` pixels,
+      224 unless it is given. Its images stay in their files, see `robust_activations.data.imagenet`.
     - ``folder:PATH``: any folder of images at `image_size` pixels, see `robust_activations.data.folder.folder`.
 
-    All but digits are kept in ``root/cache`` as one uint8 file each, which is verified whenever it is read.
+    All but digits and ImageNet are kept in ``root/cache`` as one uint8 file each, verified whenever it is read.
     Raises `UserError`: an unknown name; files missing, truncated or altered; no network; no disk space; an
     `image_size` that is not the dataset's own.
     """
     root = Path(root)
+    if image_size is not None and image_size < 1:
+        raise UserError(f"image size {image_size} is too small; choose 1 pixel or more")
+    large = 224 if image_size is None else image_size
     if name == "digits":
         dataset = digits()
     elif name in _OFFICIAL:
         path = root / "cache" / f"{name}.safetensors"
         dataset = cached(path, name, partial(_official, name, root, download))
         _require_canonical(dataset, f"delete {path}")
+    elif name == "imagenet":
+        dataset = imagenet(name, root / "imagenet", large)
+    elif name == "imagenette":
+        dataset = folder(name, root / "imagenette2", large, root / "cache", _IMAGENETTE)
     elif name == "imagenette96":
-        dataset = folder(name, root / "imagenette-96", 96, root / "cache", _IMAGENETTE)
+        side = 96 if image_size is None else image_size
+        dataset = folder(name, root / "imagenette-96", side, root / "cache", _IMAGENETTE)
     elif name.startswith("folder:"):
         if image_size is None:
             raise UserError(f"{name} needs an image size, in pixels")

@@ -1,4 +1,4 @@
-"""The claims of the papers as tables: what was reported, what was measured, the verdict, and how to check it.
+"""The claims of the papers as tables: what was reported, what was measured, the verdict and why, and how to check it.
 
 Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`. What a paper reports and what
 our records measure never share a column.
@@ -6,15 +6,21 @@ our records measure never share a column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 
 from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.rows import ATTACKS
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
-from robust_activations.studies import Judged, Reported
+from robust_activations.studies import Judged, Reported, Verdict
 
 NOTHING = "—"
+UNTESTED = "not tested here"
+Planned = Callable[[str, str], dict[str, Run]]
 
 
 def judged(*scales: str, study: str | None = None) -> list[Judged]:
@@ -22,87 +28,195 @@ def judged(*scales: str, study: str | None = None) -> list[Judged]:
     return [one for one in studies.verdicts(scales or paths.SCALES) if study in (None, one.study)]
 
 
+# ---- sentences ------------------------------------------------------------------------------------------------------
+
+
+def summary(found: Sequence[Judged]) -> str:
+    """A sentence for each scale that tests any of these claims: how many of them got which verdict there."""
+    sentences = []
+    for scale in _scales(found):
+        labels = [one.verdict.label for one in found if one.scale == scale]
+        counts = [f"{labels.count(label)} {label}" for label in LABELS if label in labels]
+        sentences.append(f"Of {len(labels)} claims at scale `{scale}`: {', '.join(counts)}.")
+    return " ".join(sentences) or "There are no records yet that test any of these claims."
+
+
+LABELS = ("supported", "contradicted", "undecided", UNTESTED)
+
+
+def stands(found: Sequence[Judged], *ids: str) -> str:
+    """What our records say of the claims with these ids: verdict and measurement at each scale that tests them."""
+    said = []
+    for name in ids:
+        own = [one for one in found if one.claim.id == name and _tested(one)]
+        said += [f"`{name}` at `{one.scale}`: **{one.verdict.label}**, {measured(one.verdict)}" for one in own]
+        said += [] if own else [f"`{name}`: not tested at any scale yet"]
+    return "<br>".join(said)
+
+
+def measured(verdict: Verdict) -> str:
+    """The measurement, with the attacks' names, minus signs and p-values as the book writes them."""
+    text = re.sub(r"under clean\b", "on clean images", verdict.measured)
+    text = re.sub(r"p = (\S+)", lambda found: "p < 0.001" if float(found[1]) < 1e-3 else found[0], text)
+    text = text.replace("-", "−").replace("; (", " (")
+    return re.sub(r"\b[a-z]\w*", lambda found: ATTACKS.get(found[0], found[0]), text) or NOTHING
+
+
+def why(verdict: Verdict) -> str:
+    """What of the rule decided, read off the verdict's own numbers: p-values, and intervals that exclude 0 or not."""
+    if not verdict.records:
+        return "no records that can be compared, or the runs collapsed"
+    parts = re.split(r"(?<=\)); (?!\()", verdict.measured)
+    return "; ".join(dict.fromkeys(_reason(part, verdict.label if len(parts) == 1 else "") for part in parts))
+
+
+def _reason(words: str, label: str) -> str:
+    """Of one comparison; `label` is its own verdict, or empty where it is one part of a claim."""
+    number, noun, groups = re.findall(r"\((\d+) (\w+?)s?(?: in (\d+) groups?)?[,)]", words)[-1]
+    several, over = int(groups or number) > 1, f"{'group' if groups else noun}s"
+    low, high = map(float, (re.findall(r"\[([^,]+), ([^\]]+)\]", words) or [("nan", "nan")])[0])
+    if found := re.search(r"p = ([\d.e+-]+)", words):
+        small, apart = float(found[1]) < 0.05, not several or low > 0 or high < 0
+        if label in ("supported", "contradicted") or (not label and small and apart):
+            against = ", against the claim" if re.findall("[-+]", words)[0] == "-" else ""
+            return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
+        if small:
+            return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
+        return "p is not below 0.05"
+    sides = "includes" if label == "undecided" else "excludes"
+    against = ", against the claim" if label == "contradicted" else ""
+    if words.startswith("from "):
+        return f"the interval {sides} the start{against}" if several else "a single run has no interval"
+    if words.startswith("gap "):
+        return f"the interval {sides} 0{against}"
+    place = {"supported": "lies within the margin", "contradicted": "lies beyond the margin"}
+    return f"the interval {place.get(label, 'reaches across the margin')}"
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
 def beside(found: Sequence[Judged]) -> str:
     """Reported and measured, each in its own column, for the claims at one scale."""
     rows = []
     for one in found:
-        reported = f"{one.claim.reported.value or NOTHING}<br>{_source(one)}"
-        rows.append([one.claim.statement, reported, _measured(one.verdict.measured), f"**{one.verdict.label}**"])
+        rows.append([_statement(one), _reported(one), measured(one.verdict), f"**{one.verdict.label}**"])
     return table(["Claim", "Reported", "Measured", "Verdict"], rows)
 
 
+def standing(found: Sequence[Judged]) -> str:
+    """Every claim: reported, then measured at each scale that tests it, with the verdict there and why."""
+    rows = []
+    for group in _by_claim(found):
+        cells = [f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])]
+        tested = [one for one in group if _tested(one)]
+        for one in tested:
+            label = f"**{one.verdict.label}**: {why(one.verdict)}"
+            rows.append([*cells, f"`{one.scale}`: {measured(one.verdict)}", label])
+            cells = ["", ""]
+        if not tested:
+            rows.append([*cells, NOTHING, f"**{UNTESTED}**: {why(group[0].verdict)}"])
+    return table(["Claim", "Reported", "Measured", "Verdict and why"], rows)
+
+
 def overview(found: Sequence[Judged]) -> str:
-    """Every claim once, with its verdict at each scale."""
-    scales = list(dict.fromkeys(one.scale for one in found))
+    """Every claim once, with its verdict at each scale that tests any of them."""
+    scales = _scales(found)
     rows = []
     for group in _by_claim(found):
         labels = {one.scale: f"**{one.verdict.label}**" if _tested(one) else NOTHING for one in group}
-        claim = group[0].claim
-        rows.append([claim.statement, f"{{cite:t}}`{claim.citation}`", *(labels[scale] for scale in scales)])
+        paper = f"{{cite:t}}`{group[0].claim.citation}`"
+        rows.append([_statement(group[0]), paper, *(labels[scale] for scale in scales)])
     return table(["Claim", "Paper", *(f"`{scale}`" for scale in scales)], rows)
 
 
 def details(found: Sequence[Judged]) -> str:
-    """A box for each claim: what was measured at each scale, the records behind it, and the commands that rerun it."""
-    return "\n\n".join(_box(group) for group in _by_claim(found))
+    """A box to open for each claim: what was measured, the records behind it, and the commands that make them."""
+
+    @cache
+    def planned(study: str, scale: str) -> dict[str, Run]:
+        (one,) = studies.get(study)
+        return {run.id: run for run in one.runs(scale)}
+
+    read = cache(Ledger)  # the scales share a folder
+    boxes = []
+    for group in _by_claim(found):
+        untested = _untested([one for one in group if not _tested(one)], planned, read)
+        boxes.append(_box(group, planned, untested))
+    return "\n\n".join(boxes)
 
 
-def _box(group: Sequence[Judged]) -> str:
+def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> str:
     first = group[0]
-    tested = [one for one in group if _tested(one)]
-    missing = ", ".join(f"`{one.scale}`" for one in group if not _tested(one))
-    rows = [[f"`{one.scale}`: **{one.verdict.label}**", _measured(one.verdict.measured)] for one in tested]
+    rows = [
+        [f"`{one.scale}`: **{one.verdict.label}**", measured(one.verdict), why(one.verdict)]
+        for one in group
+        if _tested(one)
+    ]
     return "\n".join(
         [
-            f"::::{{admonition}} {first.claim.statement}",
+            f"::::{{dropdown}} {first.claim.statement}",
+            f"`{first.claim.id}`",
+            "",
             f"**Reported:** {first.claim.reported.value or 'nothing that was available to us'}. {_source(first)}",
             "",
-            table(["Scale and verdict", "Measured"], rows) if rows else "",
+            table(["Scale and verdict", "Measured", "Why"], rows) if rows else "No scale has records that test it yet.",
             "",
-            f"Not tested here: {missing}." if missing else "",
-            "",
-            ":::{dropdown} Records and commands",
-            *(line for one in group for line in _rerun(one, group)),
-            ":::",
+            *(line for one in group if _tested(one) for line in _rerun(one, planned)),
+            *untested,
             "::::",
         ]
     )
 
 
+def _rerun(one: Judged, planned: Planned) -> list[str]:
+    """The records of a verdict, and the commands that make them again, given an empty ledger."""
+    runs = [planned(one.study, one.scale)[name] for name in one.verdict.records]
+    made = ", ".join(f"`{name}`" for name in one.verdict.records)
+    return [
+        f"Records at `{one.scale}`: {made}, made by",
+        "",
+        "```bash",
+        *commands(one.study, one.scale, runs),
+        "```",
+        "",
+    ]
+
+
+def commands(study: str, scale: str, runs: Sequence[Run]) -> list[str]:
+    """A line for each label among these runs, every seed of it: `robust-activations run ... --only "LABEL/*"`."""
+    labels = dict.fromkeys(run.label.rsplit("/", 1)[0] for run in runs)
+    return [f'robust-activations run {study} --scale {scale} --only "{label}/*"' for label in labels]
+
+
+def _untested(untested: Sequence[Judged], planned: Planned, read: Callable[[Path], Ledger]) -> list[str]:
+    """Where runs are missing, the commands that make them; and where none is, that these runs cannot test the claim."""
+    missing: list[Judged] = []
+    whole: list[Judged] = []
+    for one in untested:
+        if runs := planned(one.study, one.scale):
+            there = read(paths.ledger(one.scale)).records
+            (whole if runs.keys() <= there.keys() else missing).append(one)
+    lines: list[str] = []
+    if whole:
+        lines += [f"At {_names(whole)} all of the study's runs are recorded, and none of them can test it.", ""]
+    if missing:
+        lines += [f"At {_names(missing)} runs of the study are still missing:", "", "```bash"]
+        lines += [f"robust-activations run {one.study} --scale {one.scale}" for one in missing] + ["```"]
+    return lines
+
+
+def _names(found: Sequence[Judged]) -> str:
+    return ", ".join(f"`{one.scale}`" for one in found)
+
+
 def _tested(one: Judged) -> bool:
-    return one.verdict.label != "not tested here"
+    return one.verdict.label != UNTESTED
 
 
-def _rerun(one: Judged, group: Sequence[Judged]) -> Iterable[str]:
-    """The records of the verdict, and the command that makes them (again, if given an empty ledger)."""
-    runs = planned(one, group)
-    if not runs:
-        yield f"**{one.scale}**: no runs of this kind are planned at this scale."
-    else:
-        made = ", ".join(f"`{name}`" for name in dict.fromkeys(one.verdict.records)) or "none yet"
-        yield f"**{one.scale}**, records: {made}"
-        yield "```bash"
-        for label in dict.fromkeys(run.label.rsplit("/", 1)[0] for run in runs):
-            yield f'robust-activations run {one.study} --scale {one.scale} --only "{label}/*"'
-        yield "```"
-    yield ""
-
-
-def planned(one: Judged, group: Sequence[Judged]) -> list[Run]:
-    """The runs that test a claim at this scale: those like the ones behind its verdict at any scale that has one."""
-    tested = [other for other in group if other.verdict.records]
-    if not tested:
-        return []
-    records = Ledger(paths.ledger(tested[0].scale)).records
-    kinds = {_kind(records[name].run) for name in tested[0].verdict.records}
-    (study,) = studies.get(one.study)
-    runs = [run for run in study.runs(one.scale) if _kind(run) in kinds]
-    return runs if {_kind(run) for run in runs} == kinds else []
-
-
-def _kind(run: Run) -> tuple[str, str]:
-    """Activation, and how it was trained; the ways of adversarial training on attacked images alone count as one."""
-    return run.activation, run.objective.name if run.objective.name in ("standard", "trades") else "adversarial"
+def _scales(found: Sequence[Judged]) -> list[str]:
+    """Those that test any of the claims."""
+    return list(dict.fromkeys(one.scale for one in found if _tested(one)))
 
 
 def _by_claim(found: Sequence[Judged]) -> list[list[Judged]]:
@@ -112,10 +226,16 @@ def _by_claim(found: Sequence[Judged]) -> list[list[Judged]]:
     return list(groups.values())
 
 
+def _statement(one: Judged) -> str:
+    """For the cell of a table, which a bare bar would end."""
+    return one.claim.statement.replace("|", "\\|")
+
+
+def _reported(one: Judged) -> str:
+    return f"{one.claim.reported.value or NOTHING}<br>{_source(one)}"
+
+
 def _source(one: Judged) -> str:
     reported: Reported = one.claim.reported
-    return f"{{cite:t}}`{one.claim.citation}`, {reported.source} ({reported.mark.lower()})"
-
-
-def _measured(text: str) -> str:
-    return text.replace("-", "−").replace("pgd50", "PGD-50") or NOTHING
+    source = re.sub(r", DOI \S+", "", reported.source)  # which the bibliography gives, and no line of a cell can hold
+    return f"{{cite:t}}`{one.claim.citation}`, {source} ({reported.mark.lower()})"

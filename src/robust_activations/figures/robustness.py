@@ -11,16 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from robust_activations.evaluation import Outcome
-from robust_activations.figures import standings, style
+from robust_activations.figures import results, standings, style
+from robust_activations.figures.frames import INK, ROW, SHADE, WIDTH, label_rows
+from robust_activations.figures.histories import SYMBOLS, kind, tracks
+from robust_activations.figures.rows import Row
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Record
-
-WIDTH = 4.6  # inches: shrunk to a phone, letters stay of a readable size
-ROW = 0.2  # inches a row of a dot plot takes
-SHADE = "#E9E9E9"
-INK = "#333333"
-SYMBOLS = {"alpha": "α", "beta": "β", "sharpness": "sharpness", "a_pos": "a⁺", "a_neg": "a⁻", "weight": "gate, mean"}
 
 
 def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:
@@ -30,47 +26,23 @@ def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:
 
 def _rows(ax: Axes, names: Sequence[str]) -> None:
     """One activation a row, the first on top."""
-    ax.set_yticks(range(len(names)), [style.title(name) for name in names])
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.grid(axis="y", visible=False)
+    label_rows(ax, [style.title(name) for name in names])
 
 
 def _title(ax: Axes, one: Standings, panels: int) -> None:
     ax.set_title(f"scale {one.scale}\n{one.title(chr(10))}" if panels > 1 else one.title(), color=INK)
 
 
-def _dot(ax: Axes, outcome: Outcome, y: float, colour: str, filled: bool) -> None:
-    low, high = outcome.interval
-    ax.plot([low, high], [y, y], color=colour, lw=1.6, solid_capstyle="round")
-    face = colour if filled else "white"
-    ax.plot(outcome.accuracy, y, "o" if filled else "D", ms=5 if filled else 4.2, mfc=face, mec=colour, mew=1.4)
-
-
 def ranking(*scales: Standings) -> Figure:
-    """Clean and PGD-50 accuracy of every activation with Wilson intervals, in the order of the first scale.
+    """Clean and PGD-50 accuracy of every activation with Wilson intervals, best first.
 
-    ReLU's two intervals are shaded. Collapsed runs are left out.
+    ReLU's two intervals are shaded. Collapsed runs are left out. Scales side by side have the order of the first.
     """
-    names = [record.run.activation for record in scales[0].ranked]
-    names += sorted({r.run.activation for one in scales[1:] for r in one.ranked} - {*names})
-    with _figure(1.2 + ROW * len(names), len(scales)) as figure:
-        for ax, one in zip(figure.subplots(1, len(scales), sharey=True, squeeze=False)[0], scales, strict=True):
-            for record in one.ranked:
-                name, outcomes = record.run.activation, record.best.outcomes
-                for attack in ("clean", "pgd50"):
-                    _dot(ax, outcomes[attack], names.index(name), style.colour(name), attack == "pgd50")
-                    if name == "relu":
-                        ax.axvspan(*outcomes[attack].interval, color=SHADE, lw=0, zorder=0)
-            _rows(ax, names)
-            style.percent(ax, "x")
-            _title(ax, one, len(scales))
-        keys = [
-            Line2D([], [], color=INK, marker="o", label="under PGD-50"),
-            Line2D([], [], color=INK, marker="D", mfc="white", label="clean"),
-            Rectangle((0, 0), 1, 1, color=SHADE, label="ReLU's interval"),
-        ]
-        figure.legend(handles=keys, loc="outside lower center", ncol=3, columnspacing=1.2)
-    return figure
+    panels = {
+        f"scale {one.scale}" if len(scales) > 1 else "": [Row(style.title(r.run.activation), r) for r in one.ranked]
+        for one in scales
+    }
+    return results.dots(panels, baseline=style.title("relu"))
 
 
 def tradeoff(*scales: Standings) -> Figure:
@@ -170,17 +142,12 @@ def learned(records: Mapping[str, Record], starts: Mapping[str, Mapping[str, Seq
     with _figure(0.3 + 1.5 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).flatten()
         for ax, (name, record) in zip(axes, records.items(), strict=False):
-            history = [starts[name], *(row["activations"] for row in record.history if "activations" in row)]
-            kinds: list[str] = []
-            for key in history[0]:
-                kind = key.rsplit(".", 1)[-1]
-                kinds += [kind] * (kind not in kinds)
-                curves = np.array([row[key] for row in history])
-                if kind == "weight":  # recorded as mean and deviation
-                    curves = curves[:, :1]
-                look = {"ls": ("-", (0, (3, 1.5)))[kinds.index(kind) % 2], "lw": 1.8 if len(history[0]) < 3 else 1.1}
-                ax.plot(curves, color=style.colour(name), **look)
-            ax.set_title(f"{style.title(name)}: {', '.join(SYMBOLS.get(kind, kind) for kind in kinds)}")
+            paths = tracks(record, starts[name])
+            kinds = list(dict.fromkeys(map(kind, paths)))
+            for key, path in paths.items():
+                look = {"ls": ("-", (0, (3, 1.5)))[kinds.index(kind(key)) % 2], "lw": 1.8 if len(paths) < 3 else 1.1}
+                ax.plot(path, color=style.colour(name), **look)
+            ax.set_title(f"{style.title(name)}: {', '.join(SYMBOLS.get(one, one) for one in kinds)}")
             ax.margins(y=0.15)
             ax.ticklabel_format(useOffset=False)
             low, high = ax.get_ylim()

@@ -1,7 +1,7 @@
 """ImageNet models: torchvision's, with their activations replaced.
 
 torchvision's names stay in the state dict, so its weights can be loaded. A ResNet's calls are split first, because
-its bottleneck calls one ReLU three times. In an EfficientNet every SiLU is replaced, in squeeze-and-excitation too,
+its blocks call one ReLU two or three times. In an EfficientNet every SiLU is replaced, in squeeze-and-excitation too,
 whose sigmoid stays: that is a gate and no activation.
 """
 
@@ -24,18 +24,16 @@ from robust_activations.models.replace import split_calls, swap
 _resnet = torchvision.models.resnet
 _efficientnet = torchvision.models.efficientnet
 
-# Mean and standard deviation of ImageNet's pixels, as torchvision's own weights expect them.
-STATISTICS: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-
 # What the replacement runs once to count channels; any size that survives five halvings would do.
 _EXAMPLE = (1, 3, 32, 32)
 
 
 class ResNet(_resnet.ResNet):
-    """torchvision's ResNet with bottlenecks, on pixels in [0, 1].
+    """torchvision's ResNet, on pixels in [0, 1].
 
-    **Arguments**: `depths` of the four stages; `groups` and `width_per_group` of the 3x3 convolutions (ResNeXt).
+    **Arguments**: `depths` of the four stages; `groups` and `width_per_group` of the 3x3 convolutions (ResNeXt);
+    `basic` blocks of two 3x3 convolutions (ResNet-18, -34) in place of bottlenecks; `zero_init`: the scale of each
+    block's last BatchNorm starts at 0, and so the block at the identity (Goyal et al. 2017).
     """
 
     def __init__(
@@ -48,8 +46,11 @@ class ResNet(_resnet.ResNet):
         normalize: Statistics | None = None,
         groups: int = 1,
         width_per_group: int = 64,
+        basic: bool = False,
+        zero_init: bool = False,
     ) -> None:
-        super().__init__(_resnet.Bottleneck, list(depths), num_classes, groups=groups, width_per_group=width_per_group)
+        block = _resnet.BasicBlock if basic else _resnet.Bottleneck
+        super().__init__(block, list(depths), num_classes, zero_init, groups, width_per_group)
         self.normalize = _first_layer(normalize, in_channels)
         swap(split_calls(self, nn.ReLU), nn.ReLU, activation, torch.zeros(_EXAMPLE))
 

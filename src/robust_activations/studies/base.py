@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from robust_activations.attacks import Threat
 from robust_activations.errors import unknown
@@ -129,40 +130,83 @@ def compare(
 ) -> Verdict:
     """Is `first` more robust than `second`? On the same images, pair by pair of `matched` records.
 
-    Supported or contradicted needs both: McNemar's exact test over all images and pairs below `alpha`, and, with two or
-    more pairs, a 95 % interval of the difference over pairs that excludes 0. The image counts of several pairs share
-    images, so the interval over pairs is what guards against a lucky one. `attack` is the strongest that both have.
+    Supported or contradicted needs both: a p below `alpha` for the images, and, with two or more groups of pairs, a
+    95 % interval of the difference over groups that excludes 0. Pairs that share a record are one group, for they err
+    together; seeds are groups of one pair each. p is McNemar's exact one over all pairs, or, for several pairs of a
+    single group, that of a t test of the images' mean differences. The images are the same in every pair: the interval
+    is what guards against a lucky seed. `attack` is the strongest that both have.
 
     With a `margin`, the claim is that `first` is not worse by so much: supported if the interval of the difference
-    (over pairs, or that of the paired difference for a single one) lies above -margin, contradicted if below.
+    (over groups, or over the images for a single one) lies above -margin, contradicted if below.
     """
     pairs = []
     for a, b in matched(records, runs, first, second, differ, also):
         name = attack or strongest(a, b)
         if name is not None and {name} <= a.best.outcomes.keys() & b.best.outcomes.keys():
-            pairs.append((a, b, name))
+            pairs.append((a, b))
     if not pairs:
         return Verdict("not tested here")
-    tests = [paired(a, b, name) for a, b, name in pairs]
-    rights = [_rights(a, b, name) for a, b, name in pairs]
-    total = mcnemar(np.concatenate([one for one, _ in rights]), np.concatenate([other for _, other in rights]))
-    mean, low, high = over_seeds([test.difference for test in tests])
+    names = {(a.id, b.id): attack or strongest(a, b) or "" for a, b in pairs}
+    tests = {key: paired(a, b, names[key]) for a, b in pairs if (key := (a.id, b.id))}
+    groups = independent(pairs)
+    mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
+    p, over_images = _over_images(pairs, names, single=len(groups) == 1)
     label: Label = "undecided"
     if margin:
-        low, high = (low, high) if len(pairs) > 1 else tests[0].interval
+        low, high = (low, high) if len(groups) > 1 else over_images
         label = "supported" if low > -margin else "contradicted" if high < -margin else "undecided"
-    elif total.p < alpha and (len(pairs) == 1 or low > 0 or high < 0):
+    elif p < alpha and (len(groups) == 1 or low > 0 or high < 0):
         label = "supported" if mean > 0 else "contradicted"
-    noun = "seed" if len({setting_of(a) for a, _, _ in pairs}) == 1 else "pair"
+    interval = ""
+    if len(groups) > 1 or margin:
+        noun = _noun(pairs) if len(groups) == len(pairs) else "group"
+        over = f" over {noun}s" if len(groups) > 1 else ""
+        interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
+    kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
+    test = f"{kind} p = {p:.2g} " if not margin else ""
+    measured = f"{100 * mean:+.1f} points under {'/'.join(dict.fromkeys(names.values()))}{interval}; {test}"
+    return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes})", ids(pairs))
+
+
+Pairs = list[tuple[Record, Record]]
+
+
+def independent(pairs: Pairs) -> list[Pairs]:
+    """The pairs in groups that share no record of the side that has fewer; what a record errs by, all its pairs do."""
+    side = min((0, 1), key=lambda side: len({pair[side].id for pair in pairs}))
+    groups: dict[str, Pairs] = {}
+    for pair in pairs:
+        groups.setdefault(pair[side].id, []).append(pair)
+    return list(groups.values())
+
+
+def counted(pairs: Pairs) -> str:
+    """How many pairs, and in how many independent groups: `3 seeds`, `1 pair`, `8 pairs in 3 groups`."""
+    groups, noun = len(independent(pairs)), _noun(pairs)
     count = f"{len(pairs)} {noun}{'s' * (len(pairs) > 1)}"
-    interval = f", over {noun}s [{100 * low:+.1f}, {100 * high:+.1f}]" if len(pairs) > 1 else ""
-    if margin and len(pairs) == 1:
-        interval = f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    names = "/".join(dict.fromkeys(name for _, _, name in pairs))
-    sizes = "/".join(dict.fromkeys(str(test.n) for test in tests))
-    test = f"McNemar p = {total.p:.2g} " if not margin else ""
-    measured = f"{100 * mean:+.1f} points under {names}{interval}; {test}({count}, n = {sizes})"
-    return Verdict(label, measured, tuple(dict.fromkeys(record.id for a, b, _ in pairs for record in (a, b))))
+    return count if groups == len(pairs) else f"{count} in {groups} group{'s' * (groups > 1)}"
+
+
+def _noun(pairs: Pairs) -> str:
+    return "seed" if len({(setting_of(a), setting_of(b)) for a, b in pairs}) == 1 else "pair"
+
+
+def ids(pairs: Pairs) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(record.id for pair in pairs for record in pair))
+
+
+def _over_images(pairs: Pairs, names: dict[tuple[str, str], str], *, single: bool) -> tuple[float, tuple[float, float]]:
+    """p over the images, and for a single group the 95 % interval of the difference."""
+    rights = [_rights(a, b, names[a.id, b.id]) for a, b in pairs]
+    if single and len(pairs) > 1:  # of one record, hence on the same images
+        n = min(len(one) for one, _ in rights)
+        each = np.mean([one[:n].astype(float) - other[:n] for one, other in rights], axis=0)
+        middle, half = each.mean(), 1.959964 * each.std(ddof=1) / n**0.5
+        p = float(stats.ttest_1samp(each, 0).pvalue) if half else 1.0
+        return p, (float(middle - half), float(middle + half))
+    total = mcnemar(np.concatenate([one for one, _ in rights]), np.concatenate([other for _, other in rights]))
+    return total.p, total.interval
 
 
 def setting_of(record: Record) -> str:

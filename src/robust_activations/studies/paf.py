@@ -154,7 +154,7 @@ def what_they_learn(scale: str) -> Iterator[Run]:
 
 
 def critics(scale: str) -> Iterator[Run]:
-    """Weight decay tuned for each activation (Huang et al. 2023). Three epochs, as at cpu, hardly feel it."""
+    """Weight decay tuned for each activation (Huang et al. 2023); not at cpu, whose hours are few."""
     if scale == "paper":
         for decay in (1e-4, 2e-4):
             for name in ("relu", "silu", "softplus", "gelu"):

@@ -153,7 +153,7 @@ def paper(activation: str, **more: Any) -> Run:
             epochs=100, batch_size=256, lr=0.1, shape="step", milestones=(0.3, 0.6, 0.9), weight_decay=1e-4
         ),
         suite=Suite(attacks=("clean", "pgd10", "pgd20", "pgd50", "pgd200", "autoattack"), autoattack_n=5000),
-        augment=Augment(flip=True),
+        augment=Augment(resized=True, flip=True),
     )
     return Run(activation=activation, **(common | more))
 

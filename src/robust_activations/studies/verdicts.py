@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
+from robust_activations.evaluation import Suite
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import over_seeds
-from robust_activations.studies.base import Label, Verdict, Wanted, matched
+from robust_activations.studies.base import Label, Verdict, Wanted, counted, ids, independent, matched
 
 
 def compare_measure(
@@ -19,28 +20,29 @@ def compare_measure(
 ) -> Verdict:
     """Is the mean of a measure (`radius`, `lipschitz`) larger for `first`? On the images that both are right on.
 
-    Supported or contradicted needs a paired t test over all images and pairs below `alpha` and, with two or more pairs,
-    an interval over pairs that excludes 0.
+    Supported or contradicted needs a paired t test over all images and pairs below `alpha` and, with two or more
+    independent groups of pairs, an interval over groups that excludes 0. A group's differences are averaged by image.
     """
-    pairs, differences = [], []
-    for a, b in matched(records, runs, first, second):
-        if {measure} <= a.best.measures.keys() & b.best.measures.keys():
-            one, other = a.best.measures[measure].each, b.best.measures[measure].each
-            n = min(len(one), len(other))
-            difference = (one[:n] - other[:n]).astype(np.float64)
-            if len(found := difference[~np.isnan(difference)]) > 1:
-                pairs.append((a, b))
-                differences.append(found)
-    if not pairs:
+
+    def difference(a: Record, b: Record) -> np.ndarray:
+        one, other = a.best.measures[measure].each, b.best.measures[measure].each
+        n = min(len(one), len(other))
+        return (one[:n] - other[:n]).astype(np.float64)
+
+    both = matched(records, runs, first, second)
+    pairs = [(a, b) for a, b in both if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
+    groups = [np.mean([difference(a, b) for a, b in one], axis=0) for one in independent(pairs)] if pairs else []
+    found = [values[~np.isnan(values)] for values in groups]
+    if not found or min(map(len, found)) < 2:
         return Verdict("not tested here")
-    p = float(stats.ttest_1samp(np.concatenate(differences), 0).pvalue)
-    mean, low, high = over_seeds([float(one.mean()) for one in differences])
+    p = float(stats.ttest_1samp(np.concatenate(found), 0).pvalue)
+    mean, low, high = over_seeds([float(values.mean()) for values in found])
     label: Label = "undecided"
-    if p < alpha and (len(pairs) == 1 or low > 0 or high < 0):
+    if p < alpha and (len(found) == 1 or low > 0 or high < 0):
         label = "supported" if mean > 0 else "contradicted"
-    images = sum(map(len, differences))
-    measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} ({_count(len(pairs))}, {images} images)"
-    return Verdict(label, measured, _ids(pairs))
+    images = sum(map(len, found))
+    measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} ({counted(pairs)}, {images} images)"
+    return Verdict(label, measured, ids(pairs))
 
 
 def robust_gap(record: Record) -> tuple[float, float]:
@@ -53,22 +55,24 @@ def robust_gap(record: Record) -> tuple[float, float]:
 def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted) -> Verdict:
     """Is the robust generalisation gap of `first` smaller? The 95 % interval of the difference must exclude 0.
 
-    Over pairs where there are two or more; for a single one from the number of held-out images alone.
+    Over independent groups of pairs where there are two or more; else from the number of held-out images alone.
     """
     both = matched(records, runs, first, second)
     pairs = [pair for pair in both if all("held_pgd10" in record.history[-1] for record in pair)]
     if not pairs:
         return Verdict("not tested here")
-    gaps = [(robust_gap(a), robust_gap(b)) for a, b in pairs]
-    differences = [one - other for (one, _), (other, _) in gaps]
-    mean, low, high = over_seeds(differences)
-    if len(pairs) == 1:
-        half = 1.96 * (gaps[0][0][1] ** 2 + gaps[0][1][1] ** 2) ** 0.5
+    groups = independent(pairs)
+    mean, low, high = over_seeds(
+        [float(np.mean([robust_gap(a)[0] - robust_gap(b)[0] for a, b in one])) for one in groups]
+    )
+    if len(groups) == 1:
+        a, b = pairs[0]
+        half = 1.96 * (robust_gap(a)[1] ** 2 + robust_gap(b)[1] ** 2) ** 0.5
         low, high = mean - half, mean + half
     label: Label = "supported" if high < 0 else "contradicted" if low > 0 else "undecided"
     interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
-    measured = f"gap {100 * mean:+.1f} points {interval} ({_count(len(pairs))})"
-    return Verdict(label, measured, _ids(pairs))
+    measured = f"gap {100 * mean:+.1f} points {interval} ({counted(pairs)})"
+    return Verdict(label, measured, ids(pairs))
 
 
 def learned_value(record: Record, name: str, epoch: int = -1) -> float:
@@ -78,27 +82,38 @@ def learned_value(record: Record, name: str, epoch: int = -1) -> float:
     return float(np.mean(found))
 
 
-def moved(records: Ledger, runs: list[Run], wanted: Wanted, value: Callable[[Record], float], start: float) -> Verdict:
-    """Did training move the parameter above its start? The interval over runs (two or more) must exclude the start."""
+def moved(
+    records: Ledger, runs: list[Run], wanted: Wanted, value: Callable[[Record], float], start: float, *, up: bool
+) -> Verdict:
+    """Did training move the parameter up (or down) from its start? The interval over runs must exclude the start.
+
+    One run alone has no interval, and shows nothing.
+    """
     found = [records[run] for run in runs if wanted(run) and run in records and not records[run].collapsed]
     if not found:
         return Verdict("not tested here")
     mean, low, high = over_seeds([value(record) for record in found])
-    label: Label = "supported" if low > start else "contradicted" if high < start else "undecided"
+    label: Label = "undecided"
+    if low > start or high < start:
+        label = "supported" if (low > start) == up else "contradicted"
     interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
     measured = f"from {start:g} to {mean:.2f}{interval} ({len(found)} run{'s' * (len(found) > 1)})"
     return Verdict(label, measured, tuple(record.id for record in found))
 
 
 def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
-    """Of runs that differ in weight decay, the one that did best under PGD-10 on the held-out images; one a group."""
-    best: dict[str, tuple[float, Run]] = {}
+    """Of runs that differ in weight decay, the one that did best under PGD-10 on the held-out images; one a group.
+
+    Runs that nobody has trained with another weight decay are left out: there was nothing to choose from.
+    """
+    groups: dict[str, list[tuple[float, Run]]] = {}
     for run in runs:
         if run in records and not records[run].collapsed:
             held = max(row.get("held_pgd10", 0.0) for row in records[run].history)
-            key = replace(run, schedule=replace(run.schedule, weight_decay=0.0)).id
-            best[key] = max(best.get(key, (-1.0, run)), (held, run), key=lambda pair: pair[0])
-    return [run for _, run in best.values()]
+            key = replace(run, schedule=replace(run.schedule, weight_decay=0.0), suite=Suite()).id
+            groups.setdefault(key, []).append((held, run))
+    choices = [group for group in groups.values() if len({run.schedule.weight_decay for _, run in group}) > 1]
+    return [max(group, key=lambda pair: pair[0])[1] for group in choices]
 
 
 def every(*verdicts: Verdict) -> Verdict:
@@ -113,11 +128,3 @@ def every(*verdicts: Verdict) -> Verdict:
         label = "supported"
     records = dict.fromkeys(name for verdict in verdicts for name in verdict.records)
     return Verdict(label, "; ".join(verdict.measured for verdict in verdicts), tuple(records))
-
-
-def _count(pairs: int) -> str:
-    return f"{pairs} pair{'s' * (pairs > 1)}"
-
-
-def _ids(pairs: list[tuple[Record, Record]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(record.id for pair in pairs for record in pair))

@@ -1,0 +1,105 @@
+"""What the critics ask for: one curvature after the other, and weight decay against the activation.
+
+Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`. Each takes the ledger of every
+scale that it shall look at, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from robust_activations.evaluation import Suite
+from robust_activations.figures import style
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.rows import ATTACKS, Row
+from robust_activations.figures.standings import percent, points
+from robust_activations.figures.tables import accuracy_table
+from robust_activations.ledger import Ledger, Record
+from robust_activations.studies import paf, paired
+from robust_activations.studies.base import LADDER
+from robust_activations.studies.paf_claims import published
+
+
+def curvature_table(ledgers: Mapping[str, Ledger]) -> str:
+    """PSiLU's frozen α, whose curvature is α/2: radius without adversarial training, accuracy under attack with it."""
+    rows = []
+    for scale, records in ledgers.items():
+        standard, adversarial = (shapes(scale)[PSILU] for shapes in (paf.standard_shapes, paf.adversarial_shapes))
+        attack = _attack(*records.of([*adversarial.values()]))
+        for alpha, run in adversarial.items():
+            cells = [_radius(records.of([standard[alpha]])), _robust(records.of([run]), attack)]
+            if cells != [NOTHING, NOTHING]:
+                rows.append([f"`{scale}`", f"{alpha:g}", f"{alpha / 2:g}", *cells])
+    header = ["Scale", "α", "max abs. φ″", "Trained without attacks: mean radius", "Adversarially trained: accuracy, %"]
+    return table(header, rows) if rows else "Nothing of this sweep is recorded yet."
+
+
+PSILU = ("psilu", "alpha")
+
+
+def _radius(found: list[Record]) -> str:
+    """With its interval; of no record, or one that collapsed or did not measure it, nothing."""
+    for record in found:
+        if record.collapsed is None and (radius := record.best.measures.get("radius")):
+            low, high = radius.interval
+            return f"{radius.mean:.4f} [{low:.4f}, {high:.4f}], n = {len(radius.defined)}"
+    return NOTHING
+
+
+def _robust(found: list[Record], attack: str) -> str:
+    for record in found:
+        if record.collapsed is not None:
+            return "collapsed"
+        if outcome := record.best.outcomes.get(attack):
+            return f"{percent(outcome)} under {ATTACKS[attack]}, n = {outcome.n:,}"
+    return NOTHING
+
+
+def _attack(*records: Record) -> str:
+    """The strongest that all of them have been through, so that their accuracies can be compared; else none."""
+    return next((name for name in LADDER if all(name in record.best.outcomes for record in records)), "")
+
+
+def weight_decays(ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
+    """Runs of ReLU and SiLU that differ in weight decay: a table of accuracies, and what moves ReLU further.
+
+    The sentence sets ReLU with another weight decay, and SiLU with the usual one, against ReLU with the usual one.
+    """
+    rows, said = [], []
+    for scale, records in ledgers.items():
+        usual = paf.STUDY.runs(scale)[0].schedule.weight_decay
+        for group in _by_setting(scale, records):
+            if len({decay for _, decay in group}) < 2:
+                continue
+            of = dict(sorted(group.items()))
+            rows += [Row(f"{style.title(name)}, {decay:g}, `{scale}`", record) for (name, decay), record in of.items()]
+            for decay in dict.fromkeys(decay for _, decay in of):
+                three = ("relu", usual), ("relu", decay), ("silu", usual)
+                if decay != usual and {*three} <= of.keys() and (attack := _attack(*(of[key] for key in three))):
+                    by_decay, by_shape = (_difference(of[key], of["relu", usual], attack) for key in three[1:])
+                    said.append(
+                        f"At `{scale}`, another weight decay, {decay:g} for {usual:g}, moves ReLU by {by_decay}; "
+                        f"SiLU in its place moves the accuracy by {by_shape}."
+                    )
+    if not rows:
+        return "No scale has records with more than one weight decay yet.", ""
+    return accuracy_table(rows, ("clean", "pgd20"), first="Activation, weight decay, scale"), " ".join(said)
+
+
+def _by_setting(scale: str, records: Ledger) -> list[dict[tuple[str, float], Record]]:
+    """Records of ReLU and SiLU by activation and weight decay, apart for whatever else decides a result."""
+    groups: dict[str, dict[tuple[str, float], Record]] = {}
+    for run in paf.STUDY.runs(scale):
+        if published("relu", "silu")(run) and run in records and not records[run].collapsed:
+            schedule = replace(run.schedule, weight_decay=0.0)
+            setting = replace(run, activation="relu", schedule=schedule, suite=Suite()).id
+            groups.setdefault(setting, {})[run.activation, run.schedule.weight_decay] = records[run]
+    return list(groups.values())
+
+
+def _difference(one: Record, other: Record, attack: str) -> str:
+    test = paired(one, other, attack)
+    low, high = test.interval
+    return f"{points(test.difference)} points [{points(low)}, {points(high)}] under {ATTACKS[attack]} (n = {test.n:,})"

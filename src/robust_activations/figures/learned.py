@@ -1,0 +1,202 @@
+"""Parametric activations beside the forms that they start as: settings, comparisons, what they learn, and gaps.
+
+Tables are Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from robust_activations.evaluation import Suite
+from robust_activations.figures import catalogue, results, style
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.frames import GREY, INK, legend, stacked
+from robust_activations.figures.histories import SYMBOLS, kind, tracks
+from robust_activations.figures.primers import OBJECTIVES
+from robust_activations.figures.rows import ATTACKS, Interval, Row
+from robust_activations.figures.standings import NBSP, norm, p_value, points
+from robust_activations.figures.tables import COLLAPSED, paired
+from robust_activations.ledger import Ledger, Record
+from robust_activations.models import REGISTRY as MODELS
+from robust_activations.run import Run
+from robust_activations.stats import Paired, holm
+from robust_activations.studies.base import LADDER
+from robust_activations.studies.paf_claims import PAFS, REFERENCES
+from robust_activations.studies.verdicts import robust_gap
+
+# Each form without parameters, followed by those that start as it.
+ORDER = [name for twin in REFERENCES for name in (twin, *(paf for paf, own in PAFS.items() if own == twin))]
+
+# ---- settings ---------------------------------------------------------------------------------------------------
+
+
+def settings(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs that differ in the activation (its options, its sharing) or the evaluation alone, together; each once."""
+    found: dict[str, dict[str, Run]] = {}
+    for run in runs:
+        plain = replace(run, activation="relu", activation_options={}, share=None, suite=Suite())
+        found.setdefault(plain.id, {})[run.id] = run
+    return [list(own.values()) for own in found.values()]
+
+
+def cells(run: Run) -> list[str]:
+    """Data, network, threat model and training of a run, as a table names them."""
+    data = f"{run.dataset}, with synthetic images" if run.extra else run.dataset
+    training = f"{OBJECTIVES[run.objective.name]}, {run.schedule.epochs} epochs"
+    network = MODELS[run.model].title if run.model in MODELS else f"`{run.model}`"
+    return [data, network, f"{norm(run)} {run.threat.eps}", training]
+
+
+def plan(scales: Mapping[str, Sequence[Run]], ledgers: Mapping[str, Ledger]) -> str:
+    """What each scale trains, a row a setting: and how many of these runs are recorded."""
+    rows = [
+        [f"`{scale}`", *cells(runs[0]), f"{len(runs)}", f"{len(ledgers[scale].of(runs))}"]
+        for scale, every in scales.items()
+        for runs in settings(every)
+    ]
+    return table(["Scale", "Data", "Network", "Threat", "Training", "Runs", "Recorded"], rows)
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """A row an activation, with a record a seed; each form without parameters before those that start as it."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.run.activation, []).append(record)
+    return [Row(style.title(name), own) for name, own in sorted(found.items(), key=lambda item: ORDER.index(item[0]))]
+
+
+def attack_of(records: Iterable[Record]) -> str | None:
+    """The strongest attack that all of these records hold; None if there is none."""
+    held = [record.best.outcomes.keys() for record in records]
+    return next((attack for attack in LADDER if held and all(attack in own for own in held)), None)
+
+
+# ---- against the form that it starts as -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A parametric activation against another on the same images; `holm` is p for all comparisons made with it."""
+
+    name: str
+    other: str
+    test: Paired
+    at: Interval
+    holm: float
+
+    @property
+    def differs(self) -> bool:
+        """Below 0.05 after the correction, and the interval of the difference excludes 0."""
+        return self.holm < 0.05 and (self.at.low > 0 or self.at.high < 0)
+
+
+def against_twins(found: Sequence[Row], attack: str) -> list[Comparison]:
+    """Each PAF against the form without parameters that it starts as, and against ReLU; Holm over all of them."""
+    by_name = {row.name: row for row in found}
+    pairs = [*PAFS.items(), *((name, "relu") for name, twin in PAFS.items() if twin != "relu")]
+    tested = [
+        (one, other, both)
+        for one, other in pairs
+        if one in by_name and other in by_name and (both := paired(by_name[one], by_name[other], attack))
+    ]
+    adjusted = holm([test.p for _, _, (test, _) in tested])
+    return [Comparison(one, other, test, at, p) for (one, other, (test, at)), p in zip(tested, adjusted, strict=True)]
+
+
+def comparison_table(found: Sequence[Comparison], attack: str) -> str:
+    """Difference with its interval, the images that only one is right on, p, and p after Holm's correction."""
+    lines = []
+    for one in found:
+        mean, low, high = one.at
+        p = p_value(one.holm)
+        lines.append(
+            [
+                f"{style.title(one.name)} above {style.title(one.other)}",
+                f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
+                *(f"{one.test.only_first}", f"{one.test.only_second}", p_value(one.test.p)),
+                f"**{p}**" if one.differs else p,
+            ]
+        )
+    header = ["", f"Under {ATTACKS[attack]}, points", "Only the first right", "Only the second right", "p", "p, Holm"]
+    return table(header, lines)
+
+
+def differences(found: Sequence[Comparison]) -> Figure:
+    """The differences with their intervals, two panels: to the form it starts as, and to ReLU."""
+    panels: dict[str, list[tuple[str, float, float, float]]] = {}
+    for one in found:
+        title = "above ReLU" if one.other == "relu" and PAFS[one.name] != "relu" else "above the form it starts as"
+        mean, low, high = one.at
+        label = f"{style.title(one.name)} − {style.title(one.other)}"
+        panels.setdefault(title, []).append((label, 100 * mean, 100 * low, 100 * high))
+    figure = results.values(panels, "points")
+    for ax in figure.axes:
+        ax.axvline(0, color="black", lw=1, zorder=1)
+    return figure
+
+
+# ---- what was learned -------------------------------------------------------------------------------------------
+
+
+def chosen(record: Record) -> dict[str, float]:
+    """The parameters of the chosen epoch's network, by name; for activations that the whole network shares."""
+    return {kind(key): values[0] for key, values in record.history[record.best_epoch]["activations"].items()}
+
+
+def shapes(records: Sequence[Record], reach: float = 3.0) -> Figure:
+    """Each activation at its start (grey) and with the parameters of the chosen epoch, in pairs side by side.
+
+    For activations that the whole network shares.
+    """
+    z = torch.linspace(-reach, reach, 241, dtype=torch.float64)
+    with stacked([1.5] * len(records), 0.3, 2) as (figure, axes):
+        for ax, record in zip(axes, records, strict=True):
+            name, values = record.run.activation, chosen(record)
+            ax.plot(z, catalogue.curve(name, learn=())(z), color=GREY, lw=2.6)
+            ax.plot(z, catalogue.curve(name, learn=(), **values)(z), color=style.colour(name), ls="--")
+            at = ", ".join(f"{SYMBOLS[key]} = {_unsigned(key, value):.2f}" for key, value in values.items())
+            ax.set_title(f"{style.title(name)}: {at}".replace("-", "−"), color=INK)
+        keys = [Line2D([], [], color=GREY, lw=2.6, label="start")]
+        legend(figure, [*keys, Line2D([], [], color=INK, ls="--", label="learned, in the activation's colour")])
+    return figure
+
+
+def _unsigned(parameter: str, value: float) -> float:
+    """The formulas use β without its sign, which swings around 0 where a penalty holds it."""
+    return abs(value) if parameter == "beta" else value
+
+
+def ends(scales: Mapping[str, Iterable[Record]]) -> str:
+    """A table: each parameter at the start, and at the last epoch at each scale; β without its sign."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for scale, records in scales.items():
+        for record in records:
+            for key, path in tracks(record).items():
+                row = found.setdefault((record.run.activation, kind(key)), {"": f"{path[0, 0]:g}"})
+                end = f"{_unsigned(kind(key), path[-1, 0]):.3f}".replace("-", "−")
+                row[scale] = COLLAPSED if record.collapsed else end
+    lines = [
+        [f"{style.title(name)}, {SYMBOLS[parameter]}", *(row.get(scale, NOTHING) for scale in ("", *scales))]
+        for (name, parameter), row in sorted(found.items(), key=lambda item: ORDER.index(item[0][0]))
+    ]
+    return table(["Parameter", "Start", *(f"`{scale}`" for scale in scales)], lines)
+
+
+def gaps(records: Mapping[str, Record]) -> list[tuple[str, float, float, float]]:
+    """Robust generalisation gaps in points by label, in the order given, for `results.values`.
+
+    Accuracy on the attacked training images less that under PGD-10 on the held-out ones, last epoch; the interval is
+    that of the held-out images alone.
+    """
+    found = []
+    for label, record in records.items():
+        if not record.collapsed and "held_pgd10" in record.history[-1]:
+            gap, error = robust_gap(record)
+            found.append((label, 100 * gap, 100 * (gap - 1.96 * error), 100 * (gap + 1.96 * error)))
+    return found

@@ -1,0 +1,325 @@
+"""Figures and tables of the two PAF papers' experiments: activations whose parameter is frozen at one value.
+
+A sweep holds the records of an activation's parameter by its value: `{("prelu", "alpha"): {-0.5: record, ...}}`. Where
+a value makes the activation one without parameters, its record is that of this twin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from scipy import stats
+
+from robust_activations.figures import catalogue, frames, style
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.frames import GREY, INK, SHADE
+from robust_activations.figures.histories import SYMBOLS
+from robust_activations.figures.rows import Interval, Line, Row, setting, under
+from robust_activations.figures.standings import MINUS, NBSP, p_value
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.stats import holm, wilson
+from robust_activations.studies import paired
+from robust_activations.studies.base import LADDER
+
+Sweeps = Mapping[tuple[str, str], Mapping[float, Record]]
+# Okabe and Ito's, and markers besides.
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": "#D55E00", "marker": "x"},
+    {"color": "#0072B2", "marker": "+"},
+    {"color": "#000000", "marker": "."},
+)
+
+
+def recorded(planned: Mapping[tuple[str, str], Mapping[float, Run]], records: Ledger) -> Sweeps:
+    """What there is of a planned sweep, without collapsed records."""
+    found = {
+        key: {value: records[run] for value, run in runs.items() if run in records and not records[run].collapsed}
+        for key, runs in planned.items()
+    }
+    return {key: points for key, points in found.items() if points}
+
+
+def rows(sweeps: Sweeps) -> list[Row]:
+    """Each record once, ReLU's first; a twin by its own name."""
+    found: dict[str, Row] = {}
+    for (name, parameter), points in sweeps.items():
+        for value, record in points.items():
+            own = record.run.activation
+            label = f"{style.title(name)}, {SYMBOLS[parameter]} = {value:g}".translate(MINUS)
+            found.setdefault(record.id, Row(label if own == name else style.title(own), record))
+    return sorted(found.values(), key=lambda row: row.name != "relu")
+
+
+def lines(sweeps: Sweeps, keys: Iterable[tuple[str, str]]) -> list[Line]:
+    """One line an activation and parameter, of those asked for that were recorded."""
+    return [
+        Line(f"{style.title(name)}, {SYMBOLS[parameter]}", name, list(sweeps[name, parameter].items()))
+        for name, parameter in keys
+        if (name, parameter) in sweeps
+    ]
+
+
+def relu(sweeps: Sweeps) -> Record | None:
+    return next((row.records[0] for row in rows(sweeps) if row.name == "relu"), None)
+
+
+def attack(*sweeps: Sweeps) -> str:
+    """The strongest attack that all records of the sweeps hold."""
+    held = [record.best.outcomes for one in sweeps for points in one.values() for record in points.values()]
+    return next((name for name in LADDER if all(name in outcomes for outcomes in held)), LADDER[-1])
+
+
+# ---- the version of 2021: radius, Lipschitz constant, success of attacks ----------------------------------------
+
+
+def measure(name: str) -> Callable[[Record], Interval | None]:
+    """Reads a measure, `radius` or `lipschitz`, of a record's best epoch."""
+
+    def read(record: Record) -> Interval | None:
+        found = record.best.measures.get(name)
+        return Interval(found.mean, *found.interval) if found and len(found.defined) else None
+
+    return read
+
+
+def success(name: str, of: int | None = None) -> Callable[[Record], Interval | None]:
+    """Reads an attack's success rate: of the images classified right before it, the share that is wrong after it.
+
+    Of the first `of` images, so that attacks which saw different numbers can be compared; with Wilson's interval.
+    """
+
+    def read(record: Record) -> Interval | None:
+        outcomes = record.best.outcomes
+        if name not in outcomes:
+            return None
+        after = outcomes[name].right[:of]
+        before = outcomes["clean"].right[: len(after)]
+        broken, n = int((before & ~after).sum()), int(before.sum())
+        return Interval(broken / n, *wilson(broken, n)) if n else None
+
+    return read
+
+
+def against_value(
+    sweeps: Sweeps, reads: Mapping[str, Callable[[Record], Interval | None]], ylabel: str, percent: bool = False
+) -> Figure:
+    """What `reads` find, by label, against the parameter's value: a panel for each parameter, with one y axis for all.
+
+    ReLU's value is a horizontal line and, where there is one line only, its interval a grey band.
+    """
+    dashes = dict(zip(reads, ("-", ":", "--"), strict=False))
+    base = relu(sweeps)
+    with frames.stacked([1.75] * len(sweeps), 0.25, 2) as (figure, axes):
+        for ax in axes[1:]:
+            ax.sharey(axes[0])
+        for ax, ((name, parameter), points) in zip(axes, sweeps.items(), strict=True):
+            for label, read in reads.items():
+                look: dict[str, Any] = {"color": style.colour(name), "ls": dashes[label]}
+                at = {value: found for value, record in sorted(points.items()) if (found := read(record))}
+                ax.plot(list(at), [one.value for one in at.values()], marker=style.marker(name), ms=5, lw=1.4, **look)
+                for value, one in at.items():
+                    ax.plot([value, value], [one.low, one.high], color=look["color"], lw=1.1)
+                if base and (level := read(base)):
+                    if len(reads) == 1:
+                        ax.axhspan(level.low, level.high, color=SHADE, lw=0, zorder=0)
+                    ax.axhline(level.value, color=INK, lw=1, ls=dashes[label], zorder=1)
+            ax.set_title(f"{style.title(name)}, {SYMBOLS[parameter]}", color=INK)
+            _values(ax, sorted(points))
+        for ax in axes[::2]:
+            ax.set_ylabel(ylabel)
+        for ax in axes[1::2]:
+            ax.tick_params(labelleft=False)
+        if axes and percent:
+            style.percent(axes[0], "y")
+        keys: list[Any] = [
+            Line2D([], [], color=GREY, ls=dashes[label], marker="o", ms=4, label=label) for label in reads
+        ]
+        band = Rectangle((0, 0), 1, 1, color=SHADE, label="ReLU's interval")
+        frames.legend(figure, [*keys, band if len(reads) == 1 else Line2D([], [], color=INK, lw=1, label="ReLU")])
+    return figure
+
+
+def _values(ax: Axes, values: Sequence[float]) -> None:
+    """The values themselves as ticks; a logarithmic axis where they are positive and span more than a factor of 5."""
+    if values[0] > 0 and values[-1] / values[0] > 5:
+        ax.set_xscale("log")
+        ax.set_xticks([], minor=True)
+    ax.set_xticks(values, [f"{value:g}".translate(MINUS) for value in values], size=8.5)
+
+
+def paired_measure(first: Record, second: Record, name: str = "radius") -> tuple[Interval, float, int] | None:
+    """The mean difference of a measure on the images that both networks are right on, p of the paired t test, and n."""
+    one, other = _on_both(first, second, name)
+    if len(one) < 2:
+        return None
+    test = stats.ttest_1samp(one - other, 0)
+    low, high = test.confidence_interval(0.95)
+    return Interval(float((one - other).mean()), float(low), float(high)), float(test.pvalue), len(one)
+
+
+def _on_both(first: Record, second: Record, name: str) -> Float[np.ndarray, "2 n"]:
+    """A measure of two networks where it is defined for both."""
+    if not {name} <= first.best.measures.keys() & second.best.measures.keys():
+        return np.empty((2, 0))
+    one, other = first.best.measures[name].each, second.best.measures[name].each
+    n = min(len(one), len(other))
+    both = np.stack([one[:n], other[:n]]).astype(np.float64)
+    return both[:, ~np.isnan(both).any(0)]
+
+
+def radius_table(sweeps: Sweeps) -> str:
+    """Every shape's mean radius with its interval, and the paired difference to ReLU with Holm's correction."""
+    base = relu(sweeps)
+    others = [row for row in rows(sweeps) if row.name != "relu"]
+    found = [paired_measure(row.records[0], base) if base else None for row in others]
+    adjusted = iter(holm([one[1] for one in found if one]))
+    body = []
+    for row, one in zip([*([Row("ReLU", base)] if base else []), *others], [*[None] * bool(base), *found], strict=True):
+        own, clean = measure("radius")(row.records[0]), row.accuracy("clean")
+        cells = [row.label, _interval(own, 255, "{:.2f}"), _interval(clean, 100, "{:.1f}")]
+        if one is None:
+            body.append([*cells, *[NOTHING] * 4])
+            continue
+        (mean, low, high), p, n = one
+        corrected = next(adjusted)
+        bold = f"**{p_value(corrected)}**" if corrected < 0.05 else p_value(corrected)
+        body.append([*cells, _interval(Interval(mean, low, high), 255, "{:+.2f}"), f"{n}", p_value(p), bold])
+    header = ["Shape", "Mean radius, /255", "Clean, %", "Above ReLU, same images, /255", "n", "p", "p, Holm"]
+    return catalogue.table(header, body)
+
+
+def _interval(at: Interval | None, scale: float, form: str) -> str:
+    if at is None:
+        return NOTHING
+    value, low, high = (form.format(scale * number).translate(MINUS) for number in at)
+    return f"{value}{NBSP}[{low},{NBSP}{high}]"
+
+
+def ratios(
+    truth: Float[np.ndarray, " n"], found: Mapping[str, Float[np.ndarray, " n"]], xlabel: str, ylabel: str
+) -> Figure:
+    """What each search found divided by `truth`, image by image, both axes logarithmic; 1 is a black line."""
+    with frames.stacked([3.0], 0.25) as (figure, (ax,)):
+        ax.axhline(1, color="black", lw=1)
+        for (label, radius), look in zip(found.items(), LOOKS, strict=False):
+            ax.plot(truth, radius / truth, ls="", ms=4.5, mew=0.9, label=label, **look)
+        ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        for axis, ticks in (
+            ("x", (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)),
+            ("y", (0.5, 1, 1.6, 2, 3.2)),
+        ):
+            low, high = getattr(ax, f"get_{axis}lim")()
+            shown = [tick for tick in ticks if low <= tick <= high]
+            getattr(ax, f"set_{axis}ticks")(shown, [f"{tick:g}" for tick in shown])
+            getattr(ax, f"set_{axis}ticks")([], minor=True)
+        frames.legend(figure, list(ax.lines[1:]))
+    return figure
+
+
+# ---- both versions ----------------------------------------------------------------------------------------------
+
+
+def contrast(standard: Sweeps, adversarial: Sweeps) -> Figure:
+    """Each shape against ReLU: left the radius after standard training, right the accuracy after adversarial training.
+
+    Both on the same images: radii in percent of ReLU's mean, accuracies under the strongest common attack in points.
+    """
+    name = attack(adversarial)
+    sides = {
+        ("radius,\nstandard training", "%"): _above_relu(standard, _radius),
+        (f"accuracy {under(name)},\nadversarial training", "points"): _above_relu(
+            adversarial, lambda one, base: _accuracy(one, base, name)
+        ),
+    }
+    labels = list(dict.fromkeys(row for side in sides.values() for row in side))
+    with frames.stacked([0.75 + 0.2 * len(labels)] * 2 if labels else [], 0.1, 2) as (figure, axes):
+        for ax, ((title, unit), side) in zip(axes, sides.items(), strict=False):
+            ax.axvline(0, color="black", lw=1)
+            for y, (label, colour) in enumerate(labels):
+                if at := side.get((label, colour)):
+                    ax.plot([100 * at.low, 100 * at.high], [y, y], color=colour, lw=1.6)
+                    ax.plot(100 * at.value, y, "o", color=colour, ms=5)
+            frames.label_rows(ax, [label for label, _ in labels])
+            ax.set_title(title, color=INK)
+            ax.set_xlabel(f"above ReLU, {unit}")
+        for ax in axes[1:]:
+            ax.tick_params(labelleft=False)
+    return figure
+
+
+def _above_relu(
+    sweeps: Sweeps, difference: Callable[[Record, Record], Interval | None]
+) -> dict[tuple[str, str], Interval]:
+    """By label and colour: every shape's difference to ReLU, as far as it is defined."""
+    base = relu(sweeps)
+    found = {(row.label, row.colour): difference(row.records[0], base) for row in rows(sweeps)[1:] if base}
+    return {row: at for row, at in found.items() if at}
+
+
+def _radius(one: Record, base: Record) -> Interval | None:
+    found, mean = paired_measure(one, base), _on_both(one, base, "radius")[1]
+    return Interval(*(number / float(mean.mean()) for number in found[0])) if found else None
+
+
+def _accuracy(one: Record, base: Record, name: str) -> Interval | None:
+    if not {name} <= one.best.outcomes.keys() & base.best.outcomes.keys():
+        return None
+    test = paired(one, base, name)
+    return Interval(test.difference, *test.interval)
+
+
+# ---- the version of 2022: accuracy against curvature ------------------------------------------------------------
+
+
+def greatest_curvature(run: Run) -> float:
+    """The greatest second derivative of a run's activation as it starts, measured; infinite where it has a kink."""
+    words = {key: value for key, value in run.activation_options.items() if key not in ("penalty", "clip")}
+    shape = catalogue.measure(catalogue.curve(run.activation, **words))
+    return math.inf if abs(shape.jump) > 1e-3 else shape.curvature
+
+
+def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (4.0, 10.0)) -> Figure:
+    """Accuracy against the greatest second derivative of smooth activations; the range `best` is shaded.
+
+    ReLU, whose curvature is infinite, is a horizontal band: its accuracy under the attack, with the interval.
+    """
+    panels = {title: rows for title, rows in panels.items() if rows}
+    name = attack({("", ""): dict(enumerate(row.records[0] for rows in panels.values() for row in rows))})
+    with frames.stacked([2.7] * len(panels), 0.45) as (figure, axes):
+        drawn: dict[str, str] = {}
+        for ax, (title, own) in zip(axes, panels.items(), strict=True):
+            ax.axvspan(*best, color="#FFF3C4", lw=0, zorder=0)
+            for row in own:
+                x, at = greatest_curvature(row.records[0].run), row.accuracy(name)
+                if at and row.name == "relu":
+                    ax.axhspan(at.low, at.high, color=SHADE, lw=0, zorder=0)
+                    ax.axhline(at.value, color=INK, lw=1, zorder=1)
+                elif at and row.name and math.isfinite(x):
+                    drawn[row.name] = style.title(row.name)
+                    ax.plot([x, x], [at.low, at.high], color=row.colour, lw=1.1)
+                    ax.plot(x, at.value, ls="", marker=style.marker(row.name), color=row.colour, ms=6)
+            ax.set(xscale="log", xlim=(0.2, 15), ylabel=f"accuracy {under(name)}")
+            ax.set_xticks([0.25, 0.5, 1, 2, 4, 10], ["0.25", "0.5", "1", "2", "4", "10"])
+            ax.set_xticks([], minor=True)
+            frames.percent(ax, "y")
+            words = (title, setting([row.records[0] for row in own], (name,)))
+            ax.set_title("\n".join(filter(None, words)), color=INK)
+        for ax in axes[-1:]:
+            ax.set_xlabel("greatest second derivative")
+        keys: list[Any] = [
+            Line2D([], [], ls="", marker=style.marker(one), color=style.colour(one), label=words)
+            for one, words in drawn.items()
+        ]
+        keys += [Rectangle((0, 0), 1, 1, color=SHADE, label="ReLU")]
+        keys += [Rectangle((0, 0), 1, 1, color="#FFF3C4", label=f"{best[0]:g} to {best[1]:g}")]
+        frames.legend(figure, keys)
+    return figure

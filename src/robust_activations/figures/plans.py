@@ -1,0 +1,142 @@
+"""What a study runs at each scale, what of it is recorded, what it costs, and how a recipe differs from the published.
+
+Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from robust_activations import data, models, paths, runs, studies
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.rows import ATTACKS
+from robust_activations.figures.standings import NBSP, norm
+from robust_activations.ledger import Ledger
+from robust_activations.run import Run
+
+
+def plan(study: str) -> str:
+    """For each scale: runs, recorded ones, the time these took, an estimate for the rest, and the command.
+
+    A run's estimate is the mean seconds an epoch of recorded runs with its dataset, network and objective; it stays
+    empty where none of the missing runs has such a record.
+    """
+    read = cache(Ledger)  # the scales share a folder
+    (one,) = studies.get(study)
+    rows = []
+    for scale in paths.SCALES:
+        records, wanted = read(paths.ledger(scale)), one.runs(scale)
+        made = records.of(wanted)
+        missing = [run for run in wanted if run not in records]
+        costs = [cost for run in missing if (cost := runs.estimate(run, records)) is not None]
+        rest = _time(sum(costs)) + (f" for {len(costs)} of {len(missing)}" if len(costs) < len(missing) else "")
+        rows.append(
+            [
+                f"`{scale}`",
+                f"{len(wanted)}",
+                f"{len(made)}",
+                _time(sum(record.provenance.seconds for record in made)) if made else NOTHING,
+                rest if costs else NOTHING,
+                f"`robust-activations run {study} --scale {scale}`",
+            ]
+        )
+    return table(["Scale", "Runs", "Recorded", "Took", "The rest, estimated", "Command"], rows)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f}{NBSP}h" if seconds >= 3600 else f"{seconds / 60:.0f}{NBSP}min"
+
+
+def settings(study: str) -> str:
+    """How the first, most valuable run of each scale is trained and attacked; what others vary, others vary."""
+    (one,) = studies.get(study)
+    rows = []
+    for scale in paths.SCALES:
+        wanted = one.runs(scale)
+        run, seeds = wanted[0], {run.seed for run in wanted}
+        n = "all" if run.suite.n is None else f"{run.suite.n:,}"
+        count = run.objective.attack.steps
+        steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""
+        attacks = [name for name in run.suite.attacks if name in ATTACKS]
+        rows.append(
+            [
+                f"`{scale}`",
+                f"`{run.dataset}`",
+                f"`{run.model}`",
+                f"{norm(run)} {run.threat.eps}",
+                f"{OBJECTIVES[run.objective.name]}{steps}",
+                f"{run.schedule.epochs}",
+                f"{len(seeds)}",
+                n,
+                ATTACKS[attacks[-1]],
+            ]
+        )
+    header = ["Scale", "Data", "Network", "ε", "Training", "Epochs", "Seeds", "Test images", "Strongest attack"]
+    return table(header, rows)
+
+
+OBJECTIVES = {
+    "standard": "clean images",
+    "pgd_at": "PGD-AT",
+    "trades": "TRADES",
+    "fgsm_rs": "FGSM-RS, one step",
+    "n_fgsm": "N-FGSM, one step",
+}
+
+
+def unready(study: str) -> str:
+    """A sentence on the runs that cannot be started yet: those whose data or network this library does not know."""
+    (one,) = studies.get(study)
+    found = []
+    for scale in paths.SCALES:
+        wanted = one.runs(scale)
+        strange = [run for run in wanted if run.dataset not in data.names() or run.model not in models.names()]
+        names = {run.dataset for run in strange} - {*data.names()} | {run.model for run in strange} - {*models.names()}
+        if strange:
+            found.append(f"{len(strange)} of {len(wanted)} at `{scale}`, for want of {', '.join(sorted(names))}")
+    if not found:
+        return "All of these runs can be started by whoever has the data and the hardware."
+    return (
+        f"**Written down, but not ready to start:** {'; '.join(found)}, which this version of the library cannot make."
+    )
+
+
+def experiments(pieces: Mapping[str, Callable[[str], Any]]) -> str:
+    """Recorded and planned runs of each experiment, by title, at each scale. Experiments may share runs."""
+    read = cache(Ledger)
+    rows = []
+    for title, experiment in pieces.items():
+        cells = []
+        for scale in paths.SCALES:
+            wanted = list({run.id: run for run in each(experiment(scale))}.values())
+            made = len(read(paths.ledger(scale)).of(wanted))
+            cells.append(f"{made} of {len(wanted)}".replace(" ", NBSP) if wanted else NOTHING)
+        rows.append([title, *cells])
+    return table(["Experiment", *(f"`{scale}`" for scale in paths.SCALES)], rows)
+
+
+def each(found: Run | Mapping[Any, Any] | Iterable[Any]) -> Iterator[Run]:
+    """Every run of an experiment, however it is nested."""
+    if isinstance(found, Run):
+        yield found
+    else:
+        for part in found.values() if isinstance(found, Mapping) else found:
+            yield from each(part)
+
+
+def recipe(rows: Sequence[tuple[str, str, str, str]]) -> str:
+    """The published recipe and ours: item, what was published, its mark and source, and what our Run says.
+
+    Ours is bold where it is not what was published.
+    """
+    header = ["Item", "Published", "Mark and source", "Ours, at scale `paper`"]
+    return table(
+        header,
+        [
+            [item, published or NOTHING, source, "the same" if ours == published else f"**{ours}**"]
+            for item, published, source, ours in rows
+        ],
+    )

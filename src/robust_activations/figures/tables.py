@@ -1,0 +1,183 @@
+"""Tables of any records, in words: accuracies, paired comparisons, what a paper reports beside ours, and provenance.
+
+Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`. Rows are those of
+`figures.rows`. What a paper reports and what our records measure never share a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import cache
+
+import numpy as np
+
+from robust_activations import paths, studies
+from robust_activations.errors import UserError
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.rows import ATTACKS, Interval, Row
+from robust_activations.figures.standings import NBSP, p_value, points
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.stats import Paired, holm, mcnemar, over_seeds
+
+COLLAPSED = "collapsed"
+
+
+def accuracy_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50"), first: str = "Activation") -> str:
+    """Accuracies in percent with their 95 % intervals: Wilson's of one record, t of the mean over several seeds."""
+    seeded = any(len(row.records) > 1 for row in rows)
+    header = [first, *map(_heading, attacks), *["Seeds"] * seeded, "n"]
+    return table(header, [[row.label, *_measured(row, attacks, seeded)] for row in rows])
+
+
+def reported_beside(
+    rows: Sequence[tuple[str, Sequence[str], Record | Sequence[Record] | None]],
+    reported: Sequence[str],
+    attacks: Sequence[str] = ("clean", "pgd50"),
+    *,
+    first: str = "Activation",
+    theirs: str = "Reported",
+    ours: str = "Measured here",
+) -> str:
+    """A paper's columns, under the headings `reported`, then ours.
+
+    A row is a label, the paper's cells as words (empty where it has none), and our record, one a seed, or None.
+    **Raises** `UserError` for more cells than headings.
+    """
+    found = [(label, cells, Row(label, () if record is None else record)) for label, cells, record in rows]
+    seeded = any(len(row.records) > 1 for *_, row in found)
+    header = [first, *(f"*{theirs}*<br>{words}" for words in reported)]
+    header += [f"*{ours}*<br>{words}" for words in (*map(_heading, attacks), *["seeds"] * seeded, "n")]
+    lines = []
+    for label, cells, row in found:
+        if len(cells) > len(reported):
+            raise UserError(f"{label}: {len(cells)} reported cells for {len(reported)} headings")
+        own = [*cells, *[""] * (len(reported) - len(cells))]
+        lines.append([label, *(cell or NOTHING for cell in own), *_measured(row, attacks, seeded)])
+    return table(header, lines)
+
+
+def _heading(attack: str) -> str:
+    return f"{ATTACKS[attack][0].upper()}{ATTACKS[attack][1:]}, %"
+
+
+def _measured(row: Row, attacks: Sequence[str], seeded: bool) -> list[str]:
+    """Accuracies, number of seeds, n."""
+    cells = [_percent(row.accuracy(attack)) for attack in attacks]
+    if row.collapsed:
+        cells = [COLLAPSED for _ in attacks]
+    fallen = len(row.records) - len(row.whole)
+    seeds = f"{len(row.records)}" + (f", {fallen} {COLLAPSED}" if fallen and len(row.records) > 1 else "")
+    return [*cells, *([seeds if row.records else NOTHING] if seeded else []), _n(row, attacks)]
+
+
+def _percent(at: Interval | None) -> str:
+    if at is None:
+        return NOTHING
+    return f"{100 * at.value:.1f} [{100 * at.low:.1f}, {100 * at.high:.1f}]".replace(" ", NBSP)
+
+
+def _n(row: Row, attacks: Sequence[str]) -> str:
+    """Test images, and those of an attack that had fewer."""
+    found = {a: r.best.outcomes[a].n for r in row.records for a in attacks if a in r.best.outcomes}
+    if not found:
+        return NOTHING
+    most = max(found.values())
+    return "; ".join([f"{most:,}", *(f"{ATTACKS[attack]} {n:,}" for attack, n in found.items() if n < most)])
+
+
+# ---- paired -----------------------------------------------------------------------------------------------------
+
+
+def paired(one: Row, other: Row, attack: str = "pgd50") -> tuple[Paired, Interval] | None:
+    """McNemar's test of `one` against `other` on the images of all seeds that both have, and their difference.
+
+    Of several seeds that is the mean with its t interval. None if no seed is left: collapsed records and those without
+    the attack are left out. **Raises** `UserError` where the test images differ.
+    """
+    theirs = {record.run.seed: record for record in other.whole if attack in record.best.outcomes}
+    pairs = [(r, theirs[r.run.seed]) for r in one.whole if r.run.seed in theirs and attack in r.best.outcomes]
+    if not pairs:
+        return None
+    if any(a.provenance.dataset_sha256 != b.provenance.dataset_sha256 for a, b in pairs):
+        raise UserError(f"{one.label} and {other.label} were tested on different images")
+    tests = [studies.paired(a, b, attack) for a, b in pairs]
+    rights = [[r.best.outcomes[attack].right[: test.n] for r in both] for both, test in zip(pairs, tests, strict=True)]
+    total = mcnemar(*(np.concatenate(right) for right in zip(*rights, strict=True)))
+    if len(tests) == 1:
+        return total, Interval(total.difference, *total.interval)
+    return total, Interval(*over_seeds([test.difference for test in tests]))
+
+
+def paired_table(first: Row, others: Sequence[Row], attack: str = "pgd50", heading: str = "Activation") -> str:
+    """Each of `others` against `first` on the same images; p from McNemar's exact test, also after Holm's correction.
+
+    Of several seeds the images are counted together and the interval is that of the mean. Bold: p is below 0.05 after
+    the correction and, as for the claims, the interval excludes 0.
+    """
+    found = [paired(row, first, attack) for row in others]
+    adjusted = iter(holm([test.p for test, _ in filter(None, found)]))
+    lines = []
+    for row, both in zip(others, found, strict=True):
+        if both is None:
+            lines.append([row.label, COLLAPSED if row.collapsed or first.collapsed else NOTHING, *[""] * 4])
+            continue
+        test, (mean, low, high) = both
+        p = next(adjusted)
+        differs = p < 0.05 and (low > 0 or high < 0)
+        lines.append(
+            [
+                row.label,
+                f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
+                *(f"{test.only_first}", f"{test.only_second}", p_value(test.p)),
+                f"**{p_value(p)}**" if differs else p_value(p),
+            ]
+        )
+    header = [heading, f"Above {first.label} under {ATTACKS[attack]}, points", "Only it right"]
+    return table([*header, f"Only {first.label} right", "p", "p, Holm"], lines)
+
+
+# ---- where records come from ------------------------------------------------------------------------------------
+
+
+def scales_with(study: str, wanted: Callable[[Run], bool] = lambda run: True) -> dict[str, list[Record]]:
+    """The larger scales that hold records of a study's wanted runs, with these records in the study's order."""
+    read = cache(Ledger)  # the scales share a folder
+    found = {}
+    for scale in paths.SCALES[1:]:
+        runs = [run for one in studies.get(study) for run in one.runs(scale) if wanted(run)]
+        if records := read(paths.ledger(scale)).of(runs):
+            found[scale] = records
+    return found
+
+
+def provenance(records: Iterable[Record]) -> str:
+    """A sentence: how many records, where, with what and when they were made, how long it took, how many collapsed."""
+    records = list(records)
+    if not records:
+        return "There are no records of this yet."
+    made = [record.provenance for record in records]
+    days = [_day(found(one.started for one in made)) for found in (min, max)]
+    when = f"on {days[0]}" if days[0] == days[1] else f"from {days[0]} to {days[1]}"
+    named = dict.fromkeys(f"`{one.commit[:7]}`{'' if one.clean else ' with changes'}" for one in made if one.commit)
+    commits = f"commit{'s' * (len(named) > 1)} {_several(named)}" if named else "commit not recorded"
+    seconds = sum(one.seconds for one in made)
+    took = f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
+    fallen = sum(record.collapsed is not None for record in records)
+    return (
+        f"{len(records)} record{'s' * (len(records) > 1)}, made {when} on {_several(one.device for one in made)} with "
+        f"torch {_several(one.torch for one in made)}, {commits}, in {took} in all; {fallen or 'none'} collapsed."
+    )
+
+
+def _day(started: str) -> str:
+    day = datetime.fromisoformat(started)
+    return f"{day.day} {day:%B %Y}"
+
+
+def _several(words: Iterable[str]) -> str:
+    """Each once: `a, b and c`."""
+    found = list(dict.fromkeys(words))
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)

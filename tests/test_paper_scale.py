@@ -1,0 +1,77 @@
+"""Every run at scale `paper` is ready to launch: its network, objective and schedule make one real step.
+
+About four minutes in one thread. That an attack stays in its ball is tested in `test_attacks`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import dry
+from robust_activations import activations
+from robust_activations.run import Run
+from robust_activations.studies import STUDIES
+
+STEPS = list({dry.key(run): run for study in STUDIES.values() for run in study.runs("paper")}.values())
+# By far the largest network, in a process of its own, so that what it takes shows.
+LARGEST = "efficientnet_l1"
+LIMIT = 12  # GB
+
+
+def check(run: Run) -> None:
+    out = dry.step(run)
+    assert math.isfinite(out.row["loss"])
+    assert out.row["epoch"] >= run.schedule.warmup
+    assert out.row["lr"] == run.schedule.rate(out.row["epoch"] / run.schedule.epochs) > 0
+    for name, parameter in out.model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.isfinite().all(), name
+    weights = [p for p in out.model.parameters() if p.dim() > 1 and p.requires_grad]
+    assert all(weight.grad.any() for weight in (weights[0], weights[-1]))
+    learned = {name: p for name, p in activations.named_parameters(out.model) if p.requires_grad}
+    assert any(p.grad.any() for p in learned.values()) or not learned
+    for name, p in learned.items():
+        before = out.before[name]
+        assert p.grad.any() or unreachable(run, name), name
+        # A step below the parameter's own precision, as that of SmoothReLU's large sharpness may be, cannot be seen.
+        visible = out.row["lr"] * p.grad.abs() > torch.finfo(p.dtype).eps * before.abs()
+        assert (p.detach() != before)[visible].all(), name
+
+
+def unreachable(run: Run, name: str) -> bool:
+    """Whether this parameter of an activation may have no gradient in the first step."""
+    # Behind a last BatchNorm whose scale is 0 a block has nothing to learn from; and |β| has no slope at β = 0.
+    zero_beta = run.activation == "pssilu" and run.activation_options.get("beta") == 0.0 and name.endswith("beta")
+    return zero_beta or bool(run.model_options.get("zero_init"))
+
+
+@pytest.mark.parametrize("run", [pytest.param(run, id=run.label) for run in STEPS if run.model != LARGEST])
+def test_one_step(run: Run) -> None:
+    check(run)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the memory from")
+@pytest.mark.skipif(not any(run.model == LARGEST for run in STEPS), reason="no study has it")
+def test_the_largest_network_needs_less_than_12_gigabytes() -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 2 < float(done.stdout) < LIMIT  # its weights alone are 2 GB
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for largest in STEPS:
+        if largest.model == LARGEST:
+            check(largest)
+    (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 1e6)
