@@ -54,7 +54,7 @@ Markdown(claims.summary(judged))
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
 # attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20.
 #
-# Pairs that share a network, as ReLU's does with many, err together and make one **group**; pairs of several seeds are a group each.
+# Pairs that share a network, as many share ReLU's, err together and make one **group**; pairs of several seeds are a group each.
 #
 # supported, contradicted
 # : the p-value for the images is below 0.05 **and**, where there are two or more groups, the 95 % interval of the difference over groups
@@ -87,7 +87,7 @@ Markdown(claims.summary(judged))
 #
 # ## Parametric activations
 #
-# The claims of {cite:t}`dai2021` and {cite:t}`dai2022`, and of those who looked after them. What they mean, and what could be wrong with
+# The claims of {cite:t}`dai2021` and {cite:t}`dai2022`, and of others about the same question. What they mean, and what could be wrong with
 # our answers: {doc}`/notebooks/paf_06_discussion`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

@@ -22,7 +22,8 @@ from robust_activations.figures import catalogue, claims, plans, style
 from robust_activations.studies import paf
 
 studies.collect("paf")  # scale digits: trains what is missing
-published = {run.activation: run for run in reversed(paf.STUDY.runs("paper"))}  # the first run of each
+# the first run of each activation
+published = {run.activation: run for run in reversed(paf.STUDY.runs("paper"))}
 
 # %% tags=["remove-cell"]
 from collections import Counter
@@ -51,7 +52,7 @@ glue("pafs", str(len(paf.PAFS)), display=False)
 # | Near zero | high, finite curvature helps (seen: abstract) | smooth activations are those that clearly beat ReLU (seen: abstract) |
 # | Positive inputs | | can beat ReLU (seen: abstract) |
 # | Learned parameters | move towards the good shapes (seen: abstract) | |
-# | Headline | PSSiLU over ReLU by 4.54 points (ResNet-18) and 2.69 points (WRN-28-10), CIFAR-10 with synthetic images; 61.96 % under AutoAttack (seen: abstract) | PSSiLU is not in the abstract (seen) |
+# | Headline | PSSiLU over ReLU by 4.54 points (ResNet-18) and 2.69 points (WRN-28-10), CIFAR-10 with synthetic images; 61.96 % under AutoAttack with the latter (seen: abstract) | PSSiLU is not in the abstract (seen) |
 #
 # So the property that the first version puts forward, positive outputs for negative inputs, is one that the second does not keep.
 # Wherever this book tests a claim, it says of which version.
@@ -170,7 +171,7 @@ recipe = [
 # ## The published recipe
 #
 # Scale `paper` is the authors' configuration, as far as their code says it. The right column is printed from the `Run` of
-# PSSiLU on CIFAR-10 with synthetic images, and is bold where it is not what was published.
+# PSSiLU on CIFAR-10 with synthetic images, and is bold where it is not what was published or where that was not found.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(plans.recipe(recipe))
@@ -178,7 +179,7 @@ Markdown(plans.recipe(recipe))
 # %% [markdown]
 # **Our departures.** The authors pick the epoch by the test images and then report on the same images; we pick it on training images
 # that were held out, so that the test images are looked at once. Their way can only flatter; by how much is not known to us.
-# For ImageNette the authors' augmentation is not known to us, and ours is a crop and a flip. Under TRADES the clip of β is the 0.1 of
+# For Imagenette the authors' augmentation is not known to us, and ours is a crop and a flip. Under TRADES the clip of β is the 0.1 of
 # their code. The code knows more networks than we run; the whole grid at scale `paper` is:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -202,8 +203,8 @@ Markdown(catalogue.table(["Data", "Network", "ε", "Adversarial training", "Runs
 #
 # ## Summary
 #
-# - Two papers share a title, and on what the shape below zero does they disagree.
-# - We could read abstracts and code, not the text; every reported fact says which.
+# - Two papers share a title, and do not say the same of the shape below zero.
+# - We could read abstracts and code, not the text; every reported fact says where it was seen.
 # - {glue:text}`claims` claims, theirs and their critics', are judged from records, scale by scale.
 # - The published recipe is ready to run, with one departure in the choice of the epoch.
 #
@@ -252,4 +253,4 @@ for name, value in asdict(plain).items():
 #
 # - Go on with the curves, {doc}`/notebooks/paf_01_shapes`, or jump to the verdicts, {doc}`/notebooks/paf_06_discussion`.
 # - `robust-activations status paf` says what is recorded and what is missing on your machine.
-# - With a GPU and an evening: `robust-activations run paf --scale gpu --budget 9h` makes the most valuable runs first.
+# - With a GPU and a night: `robust-activations run paf --scale gpu --budget 9h` makes the most valuable runs first.

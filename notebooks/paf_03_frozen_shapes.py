@@ -72,8 +72,11 @@ def lines(region):
 
 
 def beyond(region):
-    """The same region at the larger scales, a panel each."""
-    return {f"scale {scale}": frozen.lines(sweeps, regions[region]) for scale, sweeps in larger.items()}
+    """The same region at the larger scales, a panel each; no line before there are two values of it."""
+    return {
+        f"scale {scale}": [line for line in frozen.lines(sweeps, regions[region]) if len(line.points) > 1]
+        for scale, sweeps in larger.items()
+    }
 
 
 common = frozen.attack(*larger.values())
@@ -82,16 +85,16 @@ common = frozen.attack(*larger.values())
 def extremes(region):
     """In words: which value did best and worst under the strongest common attack, and ReLU's place."""
     values = {
-        row.label: row.accuracy(strong).value
+        row.label: row.accuracy(strong)
         for row in frozen.rows({key: digits[key] for key in regions[region] if key in digits})
     }
     if not values:
         return "Nothing was recorded in this region."
     best, worst = max(values, key=values.get), min(values, key=values.get)
-    return (
-        f"In this sweep {best} comes first with {100 * values[best]:.1f} % under {ATTACKS[strong]} and {worst} last with "
-        f"{100 * values[worst]:.1f} %; ReLU has {100 * relu.best.outcomes[strong].accuracy:.1f} %."
-    )
+    shown = {name: "{:.1f} % [{:.1f}, {:.1f}]".format(*(100 * share for share in at)) for name, at in values.items()}
+    own = relu.best.outcomes[strong]
+    tail = "" if "ReLU" in (best, worst) else f"; ReLU has {100 * own.accuracy:.1f} %"
+    return f"In this sweep {best} comes first with {shown[best]} under {ATTACKS[strong]} and {worst} last with {shown[worst]}{tail}."
 
 
 # %% [markdown]
@@ -150,7 +153,8 @@ Markdown(extremes("near zero"))
 # ## Positive inputs
 #
 # ReBLU adds $\alpha(\sqrt{z^2 + 1} - 1)$ to ReLU for positive $z$: a slope that starts at 1 and goes to 1 + α. PReLU+
-# multiplies by α, which is a case of its own, {ref}`below <sec-paf3-batchnorm>`, and runs at the larger scales only.
+# multiplies by α, which is a case of its own, {ref}`below <sec-paf3-batchnorm>`. PReLU+ and PSoftplus are swept at scales
+# `gpu` and `paper` only.
 
 # %% mystnb={"image": {"alt": "Accuracy against alpha of ReBLU, dashed for clean images near the top and full for the attack lower down, with vertical intervals.", "width": "500px"}, "figure": {"caption": "Positive side: accuracy against ReBLU's α, as {numref}`fig-paf3-negative`.", "name": "fig-paf3-positive"}} tags=["hide-input"]
 results.sweep({"positive side": lines("positive")}, "α", ("clean", strong))
@@ -190,7 +194,7 @@ Markdown(found)
 # %% [markdown]
 # In the middle case the two networks disagree on {glue:text}`decided` of {glue:text}`n` images, and these alone decide.
 # One seed a shape: the table says whether these two networks differ, not whether the shapes do. For that, a claim has to
-# hold over several pairs of networks, which the verdicts below require.
+# hold over several pairs of networks; the verdicts below say how many there are.
 #
 # ## Curvature
 #
@@ -247,18 +251,22 @@ frozen.contrast(standard, digits)
 # %% tags=["remove-cell"]
 judged = {(one.claim.id, one.scale): one for one in claims.judged(study="paf")}
 pairs = {
-    "positive outputs for negative inputs (PReLU with α below 0)": ("paf-positive-outputs", "paf-negative-side"),
+    "the negative side (PReLU)": ("paf-positive-outputs", "paf-negative-side"),
     "a sharp but finite bend at zero (PSiLU with α = 10)": ("paf-high-curvature", "yu-curvature"),
 }
 beaten = {"supported": "it beats SiLU and ReLU", "contradicted": "it is behind SiLU or ReLU"}
-without = {"supported": "it does not beat ReLU by a point", "contradicted": "it beats ReLU by a point"}
+without = {
+    "supported": "PReLU with α of either sign does not beat ReLU by a point",
+    "contradicted": "PReLU with α of either sign beats ReLU by a point",
+}
 sentences = []
 for words, (first, second) in pairs.items():
     one, other = (judged[name, "digits"].verdict for name in (first, second))
-    lead = "; ReLU's lead is" if second == "paf-negative-side" else ":"
-    meaning = (without if second == "paf-negative-side" else beaten).get(other.label, "no side is proven right")
+    negative = second == "paf-negative-side"
+    lead, subject = ("; ReLU's lead is", "α below 0") if negative else (":", "it")
+    meaning = (without if negative else beaten).get(other.label, "no side is proven right")
     sentences.append(
-        f"- **{words[0].upper()}{words[1:]}.** Without attacks, that it enlarges the radius is *{one.label}*: "
+        f"- **{words[0].upper()}{words[1:]}.** Without attacks, that {subject} enlarges the radius is *{one.label}*: "
         f"{claims.measured(one)}. With attacks, {meaning}: *{other.label}*{lead} {claims.measured(other)}."
     )
 ids = ("paf-near-zero", "paf-positive-side", "paf-negative-side", "yu-curvature")
@@ -270,7 +278,7 @@ ids = ("paf-near-zero", "paf-positive-side", "paf-negative-side", "yu-curvature"
 Markdown("\n".join(sentences))
 
 # %% [markdown]
-# This is no contradiction between two papers. A radius after standard training and an accuracy after adversarial training
+# Where the two sides differ, that is no contradiction between two papers. A radius after standard training and an accuracy after adversarial training
 # are two quantities, and a shape that moves one need not move the other: adversarial training chooses its own margins and
 # slopes, and whatever the shape gave for free, the training can give to any other shape too. What would be wrong is to
 # carry the first result over to the second.
@@ -373,7 +381,7 @@ else:
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(listing)
 
-# %% mystnb={"image": {"alt": "Accuracy against the parameter of the negative side at the larger scales, a panel each; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf3-negative`, at the larger scales.", "name": "fig-paf3-negative-larger"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Accuracy against the parameter of the negative side at the larger scales, a panel each; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf3-negative`, at the larger scales, for parameters of which two values are recorded; so are the next two figures.", "name": "fig-paf3-negative-larger"}} tags=["hide-input"]
 results.sweep(beyond("negative"), "α or β", ("clean", common))
 
 # %% mystnb={"image": {"alt": "Accuracy against the sharpness of the bend near zero at the larger scales, a panel each; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf3-zero`, at the larger scales.", "name": "fig-paf3-zero-larger"}} tags=["hide-input"]

@@ -27,7 +27,8 @@ live = studies.collect("paf")  # scale digits: trains what is missing
 kept = Ledger(paths.ledger("cpu"))  # the records of all larger scales
 ledgers = {scale: live if scale == "digits" else kept for scale in paths.SCALES}
 
-main = live.of(learned.settings(paf.learnable("digits"))[0])  # PGD-AT, one record an activation
+# PGD-AT, one record an activation.
+main = live.of(learned.settings(paf.learnable("digits"))[0])
 by_name = {record.run.activation: record for record in main}
 
 # %% tags=["remove-cell"]
@@ -36,6 +37,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 from scipy.stats import spearmanr
 
+from robust_activations import stats
 from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
 from robust_activations.figures.rows import ATTACKS, Row
@@ -113,10 +115,14 @@ def went(name, parameter="alpha"):
 said = []
 for name in ("prelu", "pelu"):
     end = ends(by_name[name])[1]
-    side = "outputs for negative inputs became positive" if end < 0 else "outputs for negative inputs stayed negative"
-    said.append(
-        f"{style.title(name)}'s α went {went(name)}: {side}{', as claimed' if end < 0 else ', which is not what was claimed'}."
+    side = (
+        "nearly 0, which is ReLU"
+        if abs(end) < 0.05
+        else "positive outputs for negative inputs, as claimed"
+        if end < 0
+        else "negative outputs for negative inputs, which is not what was claimed"
     )
+    said.append(f"{style.title(name)}'s α went {went(name)}: {side}.")
 for name in ("psilu", "psoftplus"):
     end = abs(ends(by_name[name])[1])
     side = (
@@ -124,7 +130,7 @@ for name in ("psilu", "psoftplus"):
         if end > 1.02
         else "a flatter one, which is not what was claimed"
         if end < 0.98
-        else "hardly moved"
+        else "it hardly moved"
     )
     said.append(f"{style.title(name)}'s α went {went(name)}: {side}.")
 for name in ("prelu_plus", "pelu_plus", "reblu"):
@@ -141,11 +147,11 @@ learned.shapes([by_name[name] for name in paf.PAFS])
 # of the activation are. A larger α for narrower inputs is the same function. Read the curves with that in mind: where a
 # parameter goes is evidence about the recipe, and only weak evidence about which shape is good.
 #
-# At the scales that have records, where the parameters ended after the last epoch:
+# Where the parameters ended after the last epoch, at the scales that have records of them:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 by_scale = {scale: ledgers[scale].of(learned.settings(paf.learnable(scale))[0]) for scale in paths.SCALES}
-Markdown(learned.ends({scale: found for scale, found in by_scale.items() if found}))
+Markdown(learned.ends({scale: found for scale, found in by_scale.items() if any(map(tracks, found))}))
 
 # %% [markdown]
 # *One seed each; β without its sign. The data, networks and recipes of the scales are in the table of
@@ -178,14 +184,10 @@ results.trajectories({"": {way: record for way, record in ways.items() if record
 
 # %% mystnb={"merge_streams": true}
 for way, record in ways.items():
-    betas = [
-        value
-        for row in record.history
-        for value in next(v for k, v in row["activations"].items() if k.endswith("beta"))
-    ]
-    print(
-        f"{way:17} β after each epoch: {min(betas):.2g} to {max(betas):.2g}; exactly 0 in {betas.count(0.0)} of {len(betas)}"
-    )
+    named = [row["activations"] for row in record.history]
+    betas = [value for one in named for k, values in one.items() if k.endswith("beta") for value in values]
+    zeros = f"exactly 0 after {betas.count(0.0)} of {len(betas)} epochs"
+    print(f"{way:17} β from {min(betas):.2g} to {max(betas):.2g}; {zeros}")
 
 # %% tags=["remove-cell"]
 shared = [one for one in ("clean", "fgsm", "pgd20") if {one} <= zero.best.outcomes.keys() & psilu.best.outcomes.keys()]
@@ -201,7 +203,7 @@ else:
         f"The images on which it and PSiLU's network differ: {counts}, of {psilu.best.outcomes['clean'].n}."
     )
 alphas = abs(ends(zero)[1] - ends(psilu)[1])
-twin += f" The last α of the two differ by {alphas:.2g}."
+twin += f" The last α of the two differ by {alphas:.2g}." if alphas else " The last α of the two is the same."
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"The run that started at 0 has a β that never moved, and nothing in its loss or accuracy tells. {twin}")
@@ -215,7 +217,8 @@ Markdown(f"The run that started at 0 has a β that never moved, and nothing in i
 # is at most
 
 # %%
-print(f"{0.1 * 0.01:g}, and with momentum 0.9 in the long run {0.1 * 0.01 / (1 - 0.9):g}")
+step = 0.1 * 0.01
+print(f"{step:g}, and with momentum 0.9 in the long run {step / (1 - 0.9):g}")
 
 # %% [markdown]
 # Here are fifty steps of it, with the optimiser, the penalty and the clip of the training loop, for images that pull with a
@@ -224,7 +227,7 @@ print(f"{0.1 * 0.01:g}, and with momentum 0.9 in the long run {0.1 * 0.01 / (1 -
 
 # %% mystnb={"merge_streams": true}
 def pushed(pull, steps=50, **options):
-    """The largest step and the last |β| when the images pull |β| upwards with a constant slope."""
+    """The largest step, and the last |β|, when the images pull |β| upwards."""
     activation = activations.create("pssilu", **options)
     optimiser = torch.optim.SGD([activation.beta], lr=0.1, momentum=0.9, nesterov=True)
     largest = 0.0
@@ -243,7 +246,7 @@ def pushed(pull, steps=50, **options):
 held = {"penalty": 10.0, "clip": 0.01}
 for pull in (-100, 0, 9, 9.9, 10.1, 11, 100):
     step, beta = pushed(pull, **held)
-    print(f"the images pull with {pull:5}: largest step {step:.4f}, |β| after 50 steps {beta:.3f}")
+    print(f"pull {pull:5}: largest step {step:.4f}, |β| after 50 steps {beta:.3f}")
 
 # %% [markdown]
 # Between 9.9 and 10.1 lies everything; above and below, the size of the pull makes no difference. (And nothing in the
@@ -268,8 +271,9 @@ def pulls(model, run, batches=10, size=64):
     for i in range(batches):
         x = digits.train_images[i * size : (i + 1) * size].float() / 255
         y = digits.train_labels[i * size : (i + 1) * size]
+        start = torch.Generator().manual_seed(i)
         with attacking(model, x):
-            moved = pgd(model, x, y, run.threat, run.objective.attack, generator=torch.Generator().manual_seed(i))
+            moved = pgd(model, x, y, run.threat, run.objective.attack, generator=start)
         model.zero_grad()
         F.cross_entropy(model(moved), y).backward()
         found.append(-shared.beta.grad.item())
@@ -277,12 +281,10 @@ def pulls(model, run, batches=10, size=64):
 
 
 run = base.run
-networks = {"untrained": runs.build(run, digits), "trained": runs.trained(run, paths.data("digits"))}
-measured = {state: pulls(model, run) for state, model in networks.items()}
+untrained, trained = runs.build(run, digits), runs.trained(run, paths.data("digits"))
+measured = {"untrained": pulls(untrained, run), "trained": pulls(trained, run)}
 for state, found in measured.items():
-    print(
-        f"{state:9}: mean {found.mean():+.2f}, from {found.min():+.2f} to {found.max():+.2f}; the penalty pulls with -10"
-    )
+    print(f"{state:9}: mean {found.mean():+.2f}, from {found.min():+.2f} to {found.max():+.2f}")
 
 # %% tags=["remove-cell"]
 strongest = max(float(found.max()) for found in measured.values())
@@ -350,7 +352,8 @@ for share, record in shares.items():
     for name, module in activations.modules(model):
         alpha = module.alpha.detach().abs().flatten()
         spread = f"|α| {alpha.min():.2f} to {alpha.max():.2f}, median {alpha.median():.2f}"
-        print(f"    {name:15} {spread}; greatest |β| {module.beta.detach().abs().max():.4f}")
+        beta = module.beta.detach().abs().max()
+        print(f"    {name:12} {spread}; greatest |β| {beta:.1g}")
 
 # %% [markdown]
 # The clip acts on the norm of one module's β: of a layer's many channels together the gradient is no longer than 0.01, so
@@ -372,7 +375,6 @@ how_far = ", ".join(f"{value:.2f} {share}" for share, value in medians.items())
 Markdown(f"In the median over what is recorded of it, α moved by {how_far}: {way}.")
 
 # %% [markdown]
-#
 # ## When weight decay meets an activation
 #
 # In the authors' code α and β are in the same parameter group as the weights and decay like them (seen). For a weight,
@@ -385,9 +387,8 @@ Markdown(f"In the median over what is recorded of it, α moved by {how_far}: {wa
 def left_of_alpha(run, images):
     """What is left of α = 1 when only weight decay acts on it."""
     alpha, schedule = torch.nn.Parameter(torch.ones(())), run.schedule
-    optimiser = torch.optim.SGD(
-        [alpha], lr=1.0, momentum=schedule.momentum, nesterov=True, weight_decay=schedule.weight_decay
-    )
+    momentum, decay = schedule.momentum, schedule.weight_decay
+    optimiser = torch.optim.SGD([alpha], 1.0, momentum, nesterov=True, weight_decay=decay)
     alpha.grad = torch.zeros(())
     steps = schedule.epochs * (images // schedule.batch_size)
     for step in range(steps):
@@ -396,11 +397,12 @@ def left_of_alpha(run, images):
     return steps, alpha.item()
 
 
-train = {"digits": len(digits.train_images), "cpu": 50_000, "gpu": 50_000, "paper": 50_000}
-for scale, images in train.items():
-    run = next(run for run in paf.what_they_learn(scale) if run.schedule.decay_activations)
+for scale in paths.SCALES:
+    images = len(digits.train_images) if scale == "digits" else 50_000  # those of CIFAR-10
+    run = next(r for r in paf.what_they_learn(scale) if r.schedule.decay_activations)
     steps, alpha = left_of_alpha(run, images - run.held_out)
-    print(f"{scale:6}: {steps:6,} steps with decay {run.schedule.weight_decay:g} leave {alpha:.2g} of α")
+    decay = run.schedule.weight_decay
+    print(f"{scale:6}: {steps:6,} steps with decay {decay:g} leave {alpha:.2g} of α")
 
 # %% [markdown]
 # Over the published schedule decay alone would take α to nothing. What the authors' networks learned is a balance between
@@ -463,6 +465,10 @@ def variants(scale):
     ]
     if found[0].records[0].run == runs_[0]:  # PSSiLU as its authors train it
         parts.append(tables.paired_table(found[0], found[1:], one, "Variant"))
+        tests = [test for row in found[1:] if (test := tables.paired(row, found[0], one))]
+        adjusted = stats.holm([test.p for test, _ in tests])
+        apart = sum(p < 0.05 and at.low * at.high > 0 for (_, at), p in zip(tests, adjusted, strict=True))
+        parts.append(f"After Holm's correction {apart} of {len(tests)} variants differ from PSSiLU.")
     if scale != "digits":
         parts.append(tables.provenance(row.records[0] for row in found))
     return "\n\n".join(parts)
@@ -486,21 +492,19 @@ Markdown("\n\n".join(text for scale in paths.SCALES if (text := variants(scale))
 # %%
 best = {}
 for name in ("relu", "silu"):
-    tried = [by_name[name], *live.of([run for run in paf.critics("digits") if run.activation == name])]
-    held = {record.run.schedule.weight_decay: max(row["held_pgd10"] for row in record.history) for record in tried}
-    best[name] = max(tried, key=lambda record: held[record.run.schedule.weight_decay])
+    others = [run for run in paf.critics("digits") if run.activation == name]
+    tried = [by_name[name], *live.of(others)]
+    held = {record.id: max(row["held_pgd10"] for row in record.history) for record in tried}
+    best[name] = max(tried, key=lambda record: held[record.id])
     for record in tried:
-        decay = record.run.schedule.weight_decay
-        mark = "chosen" if record is best[name] else ""
-        print(
-            f"{style.title(name)}, decay {decay:6g}: held-out {held[decay]:.1%}; PGD-20 {record.best.outcomes['pgd20']} {mark}"
-        )
+        print(f"{style.title(name)}, decay {record.run.schedule.weight_decay:g}", end="")
+        print(", chosen:" if record is best[name] else ":", end=" ")
+        print(f"held-out {held[record.id]:.1%}, PGD-20 {record.best.outcomes['pgd20']}")
 
 test = studies.paired(best["silu"], best["relu"], "pgd20")
-low, high = test.interval
-print(
-    f"tuned SiLU above tuned ReLU: {100 * test.difference:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], p = {test.p:.2g}"
-)
+low, high = (100 * end for end in test.interval)
+print(f"tuned SiLU above tuned ReLU: {100 * test.difference:+.1f} points", end=" ")
+print(f"[{low:+.1f}, {high:+.1f}], p = {test.p:.2g}")
 
 # %% [markdown]
 # At scale `cpu` a single weight decay is run, so there is nothing to choose from. What the other scales have recorded is in
@@ -540,14 +544,15 @@ trend = spearmanr(range(len(order)), order).statistic
 width = 1.96 * max(robust_gap(record)[1] for record in whole)
 Markdown(
     f"From flat to sharp the gap goes from {100 * order[0]:+.1f} to {100 * order[-1]:+.1f} points (rank correlation with "
-    f"sharpness {trend:+.2f}, over {len(order)} networks); each gap is known to about ±{100 * width:.1f} points, because only "
-    f"{base.run.held_out} images are held out.".replace("-", "−")
+    f"sharpness {trend:+.2f}, over {len(order)} networks). Each gap is known to about ±{100 * width:.1f} points, because only "
+    f"{base.run.held_out} images are held out; the largest and the smallest are {100 * (max(order) - min(order)):.1f} "
+    "points apart.".replace("-", "−")
 )
 
 # %% [markdown]
 # A gap has two ends. One that shrinks because the network learned less is no gain; look at the held-out accuracy as well.
-# And what {cite:t}`singla2021` describe happens late, in trainings of 200 epochs (seen: their code); {glue:text}`l5-epochs`
-# epochs on digits, or three on CIFAR-10, are early. Where training uses another attack than PGD, as at scale `cpu`, the two
+# And what {cite:t}`singla2021` describe is about trainings of 200 epochs (seen: their code); {glue:text}`l5-epochs` epochs
+# on digits, or the few of scale `cpu`, are early. Where training uses another attack than PGD, as at scale `cpu`, the two
 # ends of the gap are under different attacks, and only differences of gaps between activations mean something.
 #
 # ## The verdicts
@@ -647,4 +652,4 @@ print("greatest difference:", float((sharp(z / 2) - plain(z) / 2).abs().max()))
 #
 # - Let β loose with a clip and no penalty, from several starts: `activation_options={"clip": 0.01, "beta": 0.1}`.
 # - `robust-activations run paf --scale gpu --only "*pssilu*"` follows the same parameters in a ResNet-18 on CIFAR-10.
-# - Back to the table of contents: {doc}`/notebooks/paf_04_learnable` says whether any of it is worth having.
+# - All claims of this part, and what could be wrong with our verdicts: {doc}`/notebooks/paf_06_discussion`.

@@ -7,7 +7,7 @@
 # **At the end you will know**
 #
 # - how every claim of both versions stands at each scale that we have records for, and what of the rule decided it;
-# - what five later papers object, and what our records say to each;
+# - what five other papers object, and what our records say to each;
 # - where this reproduction is weak;
 # - which runs would settle what is open, and the commands that make them.
 #
@@ -51,10 +51,10 @@ note("seeds", len({record.run.seed for record in every}))
 # ## The claims
 #
 # The authors' own come first, {glue:text}`claims` from both versions; where only one version makes a claim, the statement says which. The others
-# are claims of later papers about the same question.
+# are claims of other papers about the same question.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(f"The authors': {claims.summary(authors)}\n\nThe critics': {claims.summary(others)}")
+Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics' claims.** {claims.summary(others)}")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing([*authors, *others]))
@@ -84,7 +84,7 @@ Markdown(catalogue.table(["Version and claim", "Our records"], rows))
 #
 # ## The critics
 #
-# Five papers have something to say to these claims. What they say is theirs, with source and mark; what our records say is computed.
+# Five papers have something to say to these claims; two of them, of 2021, are older than the preprint. What they say is theirs, with source and mark; what our records say is computed.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 rows = [
@@ -174,7 +174,7 @@ Markdown(plans.settings("paf"))
 #   of verdicts and never ranked; of the {glue:text}`records` records behind this page {glue:text}`collapsed` collapsed.
 #
 # one seed
-# : this study has {glue:text}`seeds` seed a run. Several *pairs* in a verdict are several settings or activations. Those that share a
+# : seeds of each run in this study: {glue:text}`seeds`. Several *pairs* in a verdict are several settings or activations. Those that share a
 #   network, as that of ReLU, count as one group, and a single group has no protection from an unlucky ReLU.
 #
 # the attack
@@ -204,10 +204,15 @@ Markdown(plans.settings("paf"))
 # ## What to run next
 #
 # ```bash
-# robust-activations status paf                                   # what is missing, and how long it may take
-# robust-activations run paf --scale cpu                          # the rest of the records at cpu
-# robust-activations run paf --scale gpu --budget 9h              # most valuable first, AutoAttack included
-# robust-activations run protocol --scale gpu --only "*/pssilu*"  # three seeds of PSSiLU
+# # what is missing, and how long it may take
+# robust-activations status paf
+# # the rest of the records at cpu
+# robust-activations run paf --scale cpu
+# # most valuable first, AutoAttack included
+# robust-activations run paf --scale gpu --budget 9h
+# # three seeds of PSSiLU
+# robust-activations run protocol --scale gpu --only "*/pssilu*"
+# # as published
 # robust-activations run paf --scale paper --only "cifar10/resnet18/pgd_at/*"
 # ```
 #

@@ -43,8 +43,8 @@ glue("large", large, display=False)
 # 1. **It is the gradient.** Keep ReLU in the forward pass and give only the *backward* pass a smooth slope, that of Parametric Softplus:
 #    robustness rises, whether the attacker gets it, the learner, or both.
 # 2. **So make the activation itself smooth.** Softplus, SmoothReLU, GELU, ELU and SiLU all beat ReLU, SiLU most.
-# 3. **It is not the negative side.** SmoothReLU is 0 below zero, as ReLU is, and gains all the same. And where ELU with a large α, which has a
-#    kink, trains badly, CELU, which has none, is the remedy.
+# 3. **It is not the negative side.** SmoothReLU is 0 below zero, as ReLU is, and gains all the same. And CELU, which never has a kink,
+#    makes adversarial training stable where ELU does not.
 # 4. **It scales.** Deeper, wider, finer images, all together: robustness grows with a smooth network's size.
 #
 # The paper exists as a preprint of June 2020 and, under the title *Revisiting Activation Function Design for Improving
@@ -66,8 +66,8 @@ glue("large", large, display=False)
 # | Parametric Softplus, Softplus, SmoothReLU, GELU, ELU, SiLU | 38.7, 40.0, 40.3, 41.7, 41.7, 42.3 robust | derived: measured from the pixels of the teaser figure |
 # | ResNet-50 to ResNeXt-152 at 380 pixels, SiLU, PGD-50 | 41.9 to 51.0 robust | seen: README of the code, re-evaluated |
 # | EfficientNet-L1 with averaged weights | 82.2 clean, 58.6 robust | seen: abstract |
-# | ELU and CELU with a large α | | not found |
-# | longer training and stronger attacks for ReLU | in words only | seen-2nd: a review |
+# | ELU and CELU | | not found |
+# | longer training for ReLU | in words only | seen-2nd: a review |
 #
 # No number of theirs that we found is under a stronger attack than PGD. {cite:t}`bai2021`, two of the authors among them, report one: GELU and ReLU on
 # ResNet-50 stand at 35.51 and 26.41 % under AutoAttack (seen: README and log). The gain survives; the level is lower.
@@ -117,7 +117,7 @@ Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "max a
 # ## What is run
 #
 # The experiments are functions in `studies/smooth.py` that give runs; the pages draw what their records hold. This is how many
-# of the runs of each are recorded, and of how many. Experiments share runs: ReLU's is in nearly all of them.
+# of the runs of each are recorded, and of how many. Experiments share runs: ReLU's is in several of them.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(
@@ -148,10 +148,10 @@ schedule, objective = run.schedule, run.objective
 attack = objective.attack
 drops = [f"{share * schedule.epochs:.0f}" for share in schedule.milestones]
 decayed = "weights of layers alone" if not (schedule.decay_activations or schedule.decay_norm) else "more than weights"
-CODE, SISTER = "seen: the authors' code", "seen: summary of the paper; code of {cite:t}`bai2021`"
+CODE, SISTER = "seen: the authors' code", "seen-2nd: a summary; seen: code of {cite:t}`bai2021`"
 recipe = [
     ("Network", "resnet50", "seen: table 1", run.model),
-    ("ε, ℓ∞", "4/255", "seen: summary of the paper", run.threat.eps),
+    ("ε, ℓ∞", "4/255", "seen: README of the code", run.threat.eps),
     ("Attack in training", "1 step of 4/255", SISTER, f"{attack.steps} step of {attack.step}"),
     ("Start of the attack", "20 % of batches from the clean image, others random", CODE, f"{attack.clean_share:.0%} of batches from the clean image, others random".replace("%", " %")),
     ("Epochs", "100", CODE, f"{schedule.epochs}"),
@@ -166,7 +166,7 @@ recipe = [
     ("Image size", "", "not found", f"{run.image_size}"),
     ("Augmentation", "", "not found", f"{'a resized random crop' if run.augment.resized else 'the middle of the image'}{', flip' if run.augment.flip else ''}"),
     ("Epoch that is evaluated", "", "not found", f"best under PGD-10 on {run.held_out:,} held-out training images, and the last"),
-    ("Final attack", "PGD-200", "seen: summary of the paper", f"PGD-200, and AutoAttack on {run.suite.autoattack_n:,} images"),
+    ("Final attack", "PGD-200", "seen-2nd: a summary", f"PGD-200, and AutoAttack on {run.suite.autoattack_n:,} images"),
     ("Seeds", "", "not found", f"{len({one.seed for one in smooth.STUDY.runs('paper')})}"),
 ]  # fmt: skip
 
@@ -180,7 +180,7 @@ recipe = [
 Markdown(plans.recipe(recipe))
 
 # %% [markdown]
-# **Our departures.** The epoch is chosen on held-out training images, and the last is evaluated too. The augmentation is ours.
+# **Our departures.** The epoch is chosen on held-out training images, and the last is evaluated too. The augmentation and the scale of the pixels are ours.
 # AutoAttack comes on top of PGD. The EfficientNets are trained by the ResNets' recipe, because theirs is not known to us.
 #
 # The smaller scales do not follow this recipe. They use that of {doc}`/notebooks/protocol_01_ranking`, the same for every
@@ -189,7 +189,7 @@ Markdown(plans.recipe(recipe))
 # ## Summary
 #
 # - The paper's argument runs from the gradient over the activation to scale, and each step is a claim that can be tested alone.
-# - Reported numbers are from ImageNet and PGD; others have confirmed the gain under AutoAttack for GELU.
+# - Reported numbers are from ImageNet and PGD; two of the authors, with others, report the gain under AutoAttack for GELU.
 # - {glue:text}`claims` claims are judged from records, scale by scale.
 # - Where the recipe was not found, the choice is ours and is bold in the table.
 #
@@ -229,7 +229,7 @@ print(f"and {moved.clamp(-radius, radius).abs().mean() / radius:.2f} ε after it
 
 # %% [markdown]
 # A step of ε from a uniform start leaves the ball half of the time and is then projected onto its surface. From the clean image it ends
-# exactly on the surface. So most pixels of a training attack move by nearly all that is allowed.
+# exactly on the surface. So more than half of the pixels of a training attack move by all that is allowed.
 #
 # ````{solution-end}
 # ````

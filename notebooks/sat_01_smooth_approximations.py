@@ -52,8 +52,8 @@ def signed(value, digits=3):
 # gradients. Their headline is from 33.0 to 42.3 % robust accuracy for ResNet-50 on ImageNet (seen: abstract), with SiLU
 # (seen: figure). The preprint of 2020 calls it Swish, a later version SILU (seen: the same figure with both labels), and for
 # a submission to ICLR 2023 the paper got another title, *Revisiting Activation Function Design for Improving Adversarial
-# Robustness at Scale*, with the same headline numbers (seen). The functions that they compare (seen: code, and secondary
-# sources for those that the code lacks) are
+# Robustness at Scale*, with the same headline numbers (seen). The functions that they compare (seen: code; seen-2nd for those
+# that the code lacks) are
 #
 # | | $\varphi(z)$ |
 # |---|---|
@@ -63,7 +63,7 @@ def signed(value, digits=3):
 # | SiLU | $z\, \sigma(z)$ |
 # | GELU | $z\, \Phi(z)$ |
 # | ELU | $z$ for $z \ge 0$, $\alpha (e^z - 1)$ below, with α = 1 |
-# | CELU | $z$ for $z \ge 0$, $\alpha (e^{z/\alpha} - 1)$ below |
+# | CELU {cite}`barron2017` | $z$ for $z \ge 0$, $\alpha (e^{z/\alpha} - 1)$ below |
 #
 # ### Two gradients
 #
@@ -71,9 +71,10 @@ def signed(value, digits=3):
 # tool inside and outside: it takes a step along a gradient and hopes that the loss goes where the gradient pointed.
 #
 # $$
-# \delta \leftarrow \delta + s\, \operatorname{sign} \nabla_{\!x}\, \ell(\theta, x + \delta, y),
-# \qquad
-# \theta \leftarrow \theta - \eta\, \nabla_{\!\theta}\, \ell(\theta, x + \delta, y).
+# \begin{aligned}
+# \delta &\leftarrow \delta + s\, \operatorname{sign} \nabla_{\!x}\, \ell(\theta, x + \delta, y), \\
+# \theta &\leftarrow \theta - \eta\, \nabla_{\!\theta}\, \ell(\theta, x + \delta, y).
+# \end{aligned}
 # $$
 #
 # In a network both gradients are sums of products of weights and of slopes $\varphi'(z)$. The *forward* pass sees $\varphi$,
@@ -117,7 +118,7 @@ note("sat_celu_two", classes[smoothness.order(catalogue.curve("celu", alpha=2.0)
 # **ELU is smooth at one value of α only.** Its slope left of zero is $\alpha e^z$, which meets the 1 on the right if α = 1.
 # At α = 2 it is no better than ReLU (measured: {glue:text}`sat_elu_two`). CELU {cite}`barron2017` divides by α in the
 # exponent, which repairs this for every α (measured at 2: {glue:text}`sat_celu_two`). In the paper, a section on ELU and CELU
-# is about this (seen: list of sections); its numbers were not found.
+# is about this (seen-2nd: its heading in a list of sections); its numbers were not found.
 #
 # **No jump of the slope is not no jump at all.** {glue:text}`sat_once` have a second derivative that jumps. Only
 # {glue:text}`sat_twice` go on.
@@ -155,7 +156,7 @@ note("sat_gelu_small", "less" if gaps[0][0] < coarse else "more")
 #
 # If a smooth function also does something else than ReLU, then its success may come from that. The paper has an argument for
 # this: SmoothReLU is exactly 0 for negative inputs, as ReLU is, and still gains (derived: read off the authors' figure, 40.3
-# against 33.0 %). So let us look at who does what on the negative side, inputs from −10 to just under 0.
+# against 33.0 %). So let us look at who does what on the negative side, inputs from −6 to just under 0.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(smoothness.below_zero_table({style.title(name): function for name, function in start.items()}))
@@ -230,8 +231,8 @@ smoothness.ways({name: smoothness.along(networks[name], x[:1], y[:1], eps) for n
 #   of what was promised, 0 if the margin is linear. The margin and not the cross-entropy, because the latter bends by itself,
 #   whatever the network does.
 #
-# The step is that of FGSM, cut to [0, 1]. Both are means over the images, and the intervals come from drawing the images
-# anew.
+# The step is that of FGSM, cut to [0, 1]. The cosine is a mean over the images, the missed rise a ratio of two means, and the
+# intervals come from drawing the images anew.
 
 # %%
 lengths = (0.125, 0.25, 0.5, 1.0)  # in ε; PGD in training takes steps of 0.25
@@ -239,8 +240,6 @@ probes = {
     name: {share * eps: smoothness.probe(network, x, y, share * eps) for share in lengths}
     for name, network in networks.items()
 }
-for name, by_radius in probes.items():
-    print(f"{name:20}", "  ".join(f"{one.cosine.mean():.3f}" for one in by_radius.values()))
 
 # %% mystnb={"image": {"alt": "One curve for each activation, falling from a cosine of one at length zero. The curve of Softplus is the highest, those of ReLU and SmoothReLU are the lowest and lie on each other.", "width": "460px"}, "figure": {"caption": "Mean cosine between the gradients at the two ends of an FGSM step, against its length. Digits, first seed, best epoch, n = 497; ε = 38.25/255. ELU and CELU are the same function at α = 1.", "name": "fig-sat-agreement"}} tags=["hide-input"]
 smoothness.agreement(probes, eps)
@@ -274,10 +273,10 @@ hair = smoothness.against_relu(step)["smooth_relu"]
 note("sat_hair", f"{signed(hair.value)} [{signed(hair.low)}, {signed(hair.high)}]")
 gentle = smoothness.against_relu(step)["silu"]
 note("sat_gentle", f"{signed(gentle.value)} [{signed(gentle.low)}, {signed(gentle.high)}]")
-learned = [float(module.sharpness) ** 2 for _, module in activations.modules(networks["smooth_relu"])]
+learned = [float(module.sharpness.detach()) ** 2 for _, module in activations.modules(networks["smooth_relu"])]
 note("sat_alpha", " to ".join(dict.fromkeys(f"{alpha:.0f}" for alpha in (min(learned), max(learned)))))
 if rank < -0.7 and hair.value < gentle.value / 2:
-    lesson = "What counts here is **curvature, not class**: a function that is $C^1$ on paper and so sharp turns the gradient nearly like a corner does."
+    lesson = "Agreement goes with **curvature, not with class**: a function that is $C^1$ on paper and so sharp turns the gradient nearly like a corner does."
 else:
     lesson = "Here neither curvature nor class settles the order."
 
@@ -301,7 +300,7 @@ Markdown(lesson)
 smoothness.trust(whole)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(smoothness.trust_table(probes, eps))
+Markdown(smoothness.trust_table({name: {0.25 * eps: step[name], eps: whole[name]} for name in probes}, eps))
 
 # %% tags=["remove-cell"]
 misses = {name: smoothness.missed(one) for name, one in whole.items()}
@@ -440,8 +439,8 @@ Markdown(meaning)
 # some sense less curvature than ReLU, and overfits less in their adversarial training (seen: abstract). {cite:t}`yu2026` find
 # the most robust networks where the greatest second derivative lies between 4 and 10 (seen: abstract), so flatter is not
 # better without end. {cite:t}`huang2023` tune the weight decay of each activation and then find that under a baseline recipe
-# smooth activations mostly do not beat ReLU (seen: full text). The paper's own sanity checks, and its comparison with longer
-# training and more attack steps, were not found.
+# smooth activations mostly do not beat ReLU (seen: full text). The numbers of the paper's own sanity checks, and of its
+# comparison with longer training, were not found.
 #
 # Larger scales have no part in this page: their records keep accuracies and not networks, which a gradient needs.
 #

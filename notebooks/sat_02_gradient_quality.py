@@ -76,8 +76,11 @@ def held(scale):
     return records if scale == "digits" else Ledger(paths.ledger(scale))
 
 
-scales = {scale: rows for scale in paths.SCALES if "none" in (rows := rows_of(scale, held(scale)))}
-larger = [scale for scale in scales if scale != "digits"]
+def titled(panels):
+    return {f"scale {scale}" if len(panels) > 1 else "": rows for scale, rows in panels.items()}
+
+
+scales = {scale: rows for scale in paths.SCALES if "none" in (rows := rows_of(scale, held(scale))) and len(rows) > 1}
 relu = quality["none"]
 note("alpha", f"{library.ReLUSmoothGradient.values['alpha']:g}")
 note("n", relu.best.outcomes["pgd50"].n)
@@ -98,18 +101,20 @@ note("epochs", relu.run.schedule.epochs)
 # \underbrace{\nabla_\theta L}_{\text{update: moves } \theta}
 # $$
 #
-# Both are products that contain one factor $\varphi'(z)$ for every activation on the way. For ReLU it is 0 or 1. A unit with
+# Both are sums of products that contain one factor $\varphi'(z)$ for every activation on the way. For ReLU it is 0 or 1. A unit with
 # $z = -0.01$ passes nothing on, although the attack could switch it on with a tiny step; one with $z = +0.01$ passes
 # everything, although it is about to switch off. The paper's remedy for the experiment is to put the slope of Parametric
 # Softplus in its place,
 #
 # $$
-# \varphi(z) = \max(0, z), \qquad
-# \text{``}\varphi'(z)\text{''} = \sigma(\alpha z) = \frac{d}{dz}\, \frac{\log(1 + e^{\alpha z})}{\alpha} ,
+# \begin{gathered}
+# \varphi(z) = \max(0, z), \\
+# \text{“}\varphi'(z)\text{”} = \sigma(\alpha z) = \frac{d}{dz}\, \frac{\log(1 + e^{\alpha z})}{\alpha} ,
+# \end{gathered}
 # $$
 #
 # and to do so in the attack, in the update, or in both. This gives a table of two by two (ResNet-50 on ImageNet; seen as a
-# picture in a third party's review). A review in Japanese adds (seen, secondary) that training for longer does not do the
+# picture in a third party's review). A review in Japanese adds (seen-2nd) that training for longer does not do the
 # same, that the attack alone shows the usual trade of accuracy for robustness while the update improves both, and that using
 # Parametric Softplus on the way forward too improves further. Those are words without numbers; the paper's own numbers for
 # them were **not found**. Nor was its α: we take {glue:text}`alpha`, which a re-implementation by {cite:t}`singla2021` uses
@@ -234,10 +239,7 @@ note("quality_source", gradients.QUALITY.note)
 # = {glue:text}`eps`; every attack with ReLU's own slope.*
 
 # %% mystnb={"image": {"alt": "Dots with intervals for clean accuracy and accuracy under PGD-50, one row for plain ReLU, three rows for the smooth slope in the attack, the update and both, and one for Parametric Softplus. A grey band marks ReLU's interval. On the digits all dots lie close together.", "width": "560px"}, "figure": {"caption": "Measured: ReLU with a smooth slope in training, and Parametric Softplus, which is smooth in value too. Clean accuracy (open) and accuracy under attack (filled) with 95 % Wilson intervals, first seed, best epoch; data, ε and n of each panel are in its title.", "name": "fig-gradient-quality"}} tags=["hide-input"]
-results.dots(
-    {f"scale {scale}" if larger else "": list(rows.values()) for scale, rows in scales.items()},
-    baseline=LABELS["none"],
-)
+results.dots(titled({scale: list(rows.values()) for scale, rows in scales.items()}), baseline=LABELS["none"])
 
 # %% [markdown]
 # ### Are these differences?
@@ -249,8 +251,8 @@ results.dots(
 parts = []
 for scale, rows in scales.items():
     first, *others = rows.values()
-    for attack in ("pgd50", "clean"):
-        parts += [f"*Scale `{scale}`*", tables.paired_table(first, others, attack, heading="Slope in training")]
+    found = [tables.paired_table(first, others, attack, heading="Slope in training") for attack in ("pgd50", "clean")]
+    parts += [f"*Scale `{scale}`*", *found]
 Markdown("\n\n".join(parts))
 
 
@@ -284,7 +286,7 @@ def story(scale):
         words.append(f"The order is {listed}, which {'is' if agrees else 'is not'} the paper's.")
     if "attack" in clean and "update" in clean:
         given = [
-            f"{points(clean[place][0].difference)} points ({p_words(clean[place][1])})"
+            f"{points(clean[place][0].difference)} points ({p_words(clean[place][1])} after Holm)"
             for place in ("attack", "update")
         ]
         words.append(
@@ -334,7 +336,13 @@ def control_rows(scale):
     return [Row(label, found[run]) for label, run in wanted.items() if run in found]
 
 
-controls = {scale: control_rows(scale) for scale in scales}
+def complete(rows):
+    """Is there plain ReLU, and a ReLU with more effort to compare it with?"""
+    labels = {row.label for row in rows}
+    return LABELS["none"] in labels and bool(labels & set(CONTROLS.values()))
+
+
+controls = {scale: rows for scale in paths.SCALES if complete(rows := control_rows(scale))}
 
 
 def shared(rows):
@@ -345,9 +353,9 @@ def shared(rows):
 
 tests = {scale: shared(rows) for scale, rows in controls.items()}
 
-# %% mystnb={"image": {"alt": "Dots with intervals for SiLU, ReLU with a smooth slope in both phases, plain ReLU, ReLU trained against twice as many attack steps and ReLU trained twice as long: clean accuracy and accuracy under attack.", "width": "560px"}, "figure": {"caption": "Measured: smooth networks, plain ReLU, and plain ReLU with more effort. 95 % Wilson intervals, first seed, best epoch; data, ε and n of each panel are in its title. The attack is the strongest that all of them have been through.", "name": "fig-gradient-controls"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Dots with intervals for SiLU, ReLU with a smooth slope in both phases, plain ReLU, ReLU trained against twice as many attack steps and ReLU trained twice as long: clean accuracy and accuracy under attack.", "width": "560px"}, "figure": {"caption": "Measured: smooth networks, plain ReLU, and plain ReLU with more effort. 95 % Wilson intervals, first seed, best epoch; data, ε and n of each panel are in its title.", "name": "fig-gradient-controls"}} tags=["hide-input"]
 results.dots(
-    {f"scale {scale}" if larger else "": rows for scale, rows in controls.items()},
+    titled(controls),
     attacks=("clean", *dict.fromkeys(tests.values())),
     baseline=LABELS["none"],
 )
@@ -367,7 +375,7 @@ Markdown("\n\n".join(parts))
 words = []
 for scale, rows in controls.items():
     named = {row.label: row for row in rows}
-    longer, plain = named.get(CONTROLS["twice as long"]), named[LABELS["none"]]
+    longer = named.get(CONTROLS["twice as long"])
     for label in ("SiLU", LABELS["both"]):
         if longer is None or label not in named:
             continue
@@ -396,7 +404,8 @@ Markdown(sentence)
 #
 # The fourth prediction needs no training. Take finished networks, attack each with $k$ steps twice, once with ReLU's own
 # slope and once with the smooth one, from the same random starts, and look at the loss that the attack reaches. A single step
-# has length ε, several have ε/4 or more: the rule of the authors' code, $\max(\text{step}, \varepsilon / k)$ (seen).
+# has length ε, several have ε/4 or more: the rule of the authors' code, $\max(\text{step}, \varepsilon / k)$ (seen). So up to
+# four steps can go ε in all, and more can go further, which is why the loss rises from there.
 
 # %%
 trained_smooth = runs.trained(quality["both"].run, paths.data("digits"))
@@ -420,7 +429,16 @@ for name, model in networks.items():
         plain = torch.stack([losses(model, steps) for steps in ladder])
     reached[name] = plain, torch.stack([losses(smooth, steps) for steps in ladder])
 
+
 # %% tags=["remove-cell"]
+def at(found):
+    return (
+        f"with {several(found)} steps"
+        if 0 < len(found) < len(ladder)
+        else f"with {'every' if found else 'no'} number of steps"
+    )
+
+
 words = []
 for name, (plain, smooth) in reached.items():
     found = {steps: over_seeds(row.tolist()) for steps, row in zip(ladder, smooth - plain, strict=True)}
@@ -430,7 +448,7 @@ for name, (plain, smooth) in reached.items():
     level = float(plain[ladder.index(relu.run.objective.attack.steps)].mean())
     more = float(plain[ladder.index(20)].mean()) - level
     words.append(
-        f"On the network {name}, the smooth slope gets further with {several(further)} steps and less far with {several(behind)} "
+        f"On the network {name}, the smooth slope gets further {at(further)}{f' and less far {at(behind)}' if behind else ''} "
         f"(intervals that exclude 0). With the {relu.run.objective.attack.steps} steps of training it changes the mean loss "
         f"of {level:.3f} by {mean:+.3f} [{low:+.3f}, {high:+.3f}]; going on to 20 steps with its own slope changes it by {more:+.3f}.".translate(
             MINUS
@@ -455,7 +473,7 @@ Markdown(reach)
 #
 # The same tool answers a question about *evaluation*. If a smooth slope finds adversarial examples that ReLU's own slope
 # misses, then every PGD accuracy of a ReLU network in this book is too high, and ReLU would have been *flattered*. We attack
-# with PGD-50 and three starts, the suite's strongest, with both slopes. Other random starts alone also break a few images
+# with PGD-50 and three starts, the suite's strongest, with both slopes. Other random starts alone can break some images
 # more, so they are the yardstick.
 
 # %% mystnb={"merge_streams": true}
@@ -524,14 +542,13 @@ Markdown(made)
 #
 # - **A surrogate is no gradient.** The update no longer descends the loss that it computes: along $\sigma(\alpha z)$ it
 #   descends, roughly, that of *another* network. The same trick carries gradients through rounding, and {cite:t}`athalye2018`
-#   use it to break defences. That it helps training says that the noise it takes away matters more than the bias it brings.
-#   It does not say that kinks are bad at evaluation.
+#   use it to break defences. If it helps training, the noise it takes away matters more than the bias it brings. It does not
+#   follow that kinks are bad at evaluation.
 # - **Smoothness or low curvature?** {cite:t}`singla2021` get much of the gain of smooth activations from *low curvature*,
 #   even with a leaky ReLU that has a kink (seen: abstract). The surrogate changes both at once.
 #   {doc}`/notebooks/sat_03_smooth_activations` looks at curvature.
 # - **One recipe.** {cite:t}`huang2023` tune the weight decay of each activation and find that under baseline adversarial
-#   training smooth activations mostly do not beat ReLU (seen: full text). The table above has one recipe for all rows, in the
-#   paper as here.
+#   training smooth activations mostly do not beat ReLU (seen: full text). The table above has one recipe for all rows.
 # - **One attack, unknown seeds.** The paper's robustness is PGD-200; how many seeds stand behind each cell was not found.
 #
 # ## Summary

@@ -14,7 +14,7 @@
 # - whether smoothness is free on clean images, and whether the gain survives AutoAttack;
 # - how robustness goes with *curvature*, which two other papers hold to be the real cause.
 #
-# *Reading time: 20 minutes. Run time: one to two minutes, after some minutes of training the first time that a page on this
+# *Reading time: 20 minutes. Run time: half a minute, after some minutes of training the first time that a page on this
 # paper is opened.*
 
 # %%
@@ -71,6 +71,7 @@ larger = [scale for scale in scales if scale != "digits"]
 relu = recorded["relu"]
 note("n", relu.best.outcomes["pgd50"].n)
 note("eps", relu.run.threat.eps)
+note("steps", relu.run.objective.attack.steps)
 
 
 def titled(panels):
@@ -80,13 +81,12 @@ def titled(panels):
 # %% [markdown]
 # ## What was claimed
 #
-# The abstract's headline (seen): ResNet-50 on ImageNet, trained against one attack step of 4/255, goes from 33.0 % under
-# PGD-200 with ReLU to 42.3 % with SiLU, and gains 0.9 points of accuracy besides. The preprint of 2020 calls $z\,\sigma(z)$
-# Swish, the later version SiLU (seen). The paper's figure has all seven activations. The figure in the paper was not
-# available to us; the same picture is in the authors' repository, and we measured it, pixel by pixel:
+# The abstract's headline (seen): ResNet-50 on ImageNet goes from 33.0 to 42.3 % robust accuracy, and gains 0.9 points of
+# accuracy besides. Training takes a single attack step, and robust means under PGD-200 (seen-2nd: a summary). The paper's
+# figure was not available to us; the picture of all seven activations in the authors' repository we measured, pixel by pixel:
 # {numref}`fig-sat-published` (derived, to about ±0.03 points).
 
-# %% mystnb={"image": {"alt": "Reported points, accuracy to the right and robustness upwards. ReLU is far below the others; Parametric Softplus, softplus and SmoothReLU are in the middle, GELU, ELU and SiLU on top. Only softplus lies left of ReLU.", "width": "560px"}, "figure": {"caption": "REPORTED, not measured by us: accuracy and accuracy under PGD-200 of ResNet-50 on ImageNet, ℓ∞ with ε = 4/255, read off the pixels of the authors' figure (derived). No intervals are known.", "name": "fig-sat-published"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Reported points, accuracy to the right and robustness upwards. ReLU is far below the others; Parametric Softplus, Softplus and SmoothReLU are in the middle, GELU, ELU and SiLU on top. Only Softplus lies left of ReLU.", "width": "560px"}, "figure": {"caption": "REPORTED, not measured by us: accuracy and accuracy under PGD-200 of ResNet-50 on ImageNet, ℓ∞ with ε = 4/255, read off the pixels of the authors' figure (derived). No intervals are known.", "name": "fig-sat-published"}} tags=["hide-input"]
 gradients.published_tradeoff(gradients.SMOOTH)
 
 # %% tags=["remove-cell"]
@@ -116,7 +116,7 @@ Markdown(gradients.published_table(gradients.AGAIN))
 # **If the story is true**, our numbers should show that
 #
 # 1. all six are more robust than ReLU, SmoothReLU among them, which is 0 for negative inputs as ReLU is;
-# 2. none but softplus is less accurate;
+# 2. none but Softplus is less accurate;
 # 3. ELU loses its gain where α gives it a kink, and CELU, which has none at any α, keeps it;
 # 4. the gain is there under every attack, AutoAttack included, and in every seed.
 #
@@ -141,18 +141,17 @@ Markdown(
 # *Reported: {glue:text}`source`. Measured: first seed, best epoch, 95 % Wilson intervals, n = {glue:text}`n`, ℓ∞ with ε =
 # {glue:text}`eps`.*
 
-# %% mystnb={"image": {"alt": "Measured points with intervals in both directions, clean accuracy to the right and accuracy under PGD-50 upwards, one for each activation, ReLU in black. On the digits most points lie within each other's intervals, with ELU and softplus below.", "width": "560px"}, "figure": {"caption": "MEASURED: clean accuracy and accuracy under PGD-50 with 95 % Wilson intervals, first seed, best epoch. Data, ε and n of each panel are in its title.", "name": "fig-sat-measured"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Measured points with intervals in both directions, clean accuracy to the right and accuracy under PGD-50 upwards, one for each activation, ReLU in black. On the digits most points lie within each other's intervals, with ELU and Softplus below.", "width": "560px"}, "figure": {"caption": "MEASURED: clean accuracy and accuracy under PGD-50 with 95 % Wilson intervals, first seed, best epoch. Data, ε and n of each panel are in its title.", "name": "fig-sat-measured"}} tags=["hide-input"]
 results.tradeoff(titled({scale: list(rows.values()) for scale, rows in scales.items()}))
 
 # %% [markdown]
-# Each against ReLU, on the same images (McNemar's exact test), and corrected for six comparisons (Holm):
+# Each against ReLU, on the same images (McNemar's exact test), and corrected for being several (Holm):
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
 for scale, rows in scales.items():
     first, *others = rows.values()
-    for attack in ("pgd50", "clean"):
-        parts += [f"*Scale `{scale}`*", tables.paired_table(first, others, attack)]
+    parts += [f"*Scale `{scale}`*", *(tables.paired_table(first, others, attack) for attack in ("pgd50", "clean"))]
 Markdown("\n\n".join(parts))
 
 
@@ -174,11 +173,11 @@ def against(scale, attack):
 
 words = []
 for scale in scales:
+    said = []
     for attack, what in (("pgd50", "Under PGD-50"), ("clean", "On clean images")):
         better, worse, rest = against(scale, attack)
-        words.append(
-            f"**Scale `{scale}`.** {what}, better than ReLU beyond chance: {better}; worse: {worse}; not told apart: {rest}."
-        )
+        said.append(f"{what}, better than ReLU beyond chance: {better}; worse: {worse}; not told apart: {rest}.")
+    words.append(f"**Scale `{scale}`.** {' '.join(said)}")
 told = "\n\n".join(words)
 better, worse, _ = against("digits", "pgd50")
 note("better", better)
@@ -241,13 +240,13 @@ results.dots(titled({scale: list(rows.values()) for scale, rows in seeds.items()
 Markdown(over)
 
 # %% [markdown]
-# With three seeds such an interval is wide, and it is what a claim about an *activation*, not about two networks, has to
+# With few seeds such an interval is wide, and it is what a claim about an *activation*, not about two networks, has to
 # survive. The verdict on SiLU below takes every pair of networks that agree in all but the activation, seeds and sizes alike.
 #
 # ## Is it the negative side?
 #
 # Most smooth functions differ from ReLU on the negative side too: they let something through. The paper rules that out with
-# SmoothReLU, $z - \log(\alpha z + 1)/\alpha$ for $z \ge 0$ and 0 below, which reports +7.3 points (derived). There is a catch
+# SmoothReLU, $z - \log(\alpha z + 1)/\alpha$ for $z \ge 0$ and 0 below, for which it reports +7.3 points (derived). There is a catch
 # that the paper's argument does not mention in what we could read: α starts at 400, so at first SmoothReLU is ReLU for all
 # that a network can tell. It has to *learn* to be smooth, for s, with $\alpha = s^2$, is a parameter. Does it?
 
@@ -268,7 +267,7 @@ for scale, rows in scales.items():
     both = tables.paired(rows["smooth_relu"], rows["relu"])
     words.append(
         f"At scale `{scale}` the best epoch's α lies between {min(bends):.1f} and {max(bends):.1f} in the network's layers. "
-        + ("It has hardly moved, so this network has no better gradient than ReLU's. " if min(bends) > 200 else "")
+        + ("It has hardly moved, so this network's gradient is hardly better than ReLU's. " if min(bends) > 200 else "")
         + (
             f"Under PGD-50, SmoothReLU's difference to ReLU is {points(both[0].difference)} points (McNemar's {p_words(both[0].p)})."
             if both
@@ -282,13 +281,13 @@ Markdown(below)
 
 # %% [markdown]
 # So where s does not move, a gain would not be owed to smoothness, and the lack of one says nothing against it. The argument
-# needs the long training of the paper, or a smaller start: an exercise below takes up the second.
+# needs a training in which s moves, or a smaller start: an exercise below takes up the second.
 #
 # ## A kink on purpose: ELU and CELU
 #
 # ELU {cite}`clevert2016` is smooth only at α = 1. At α = 2 its slope jumps at 0 from 2 to 1. CELU {cite}`barron2017` is made
 # so that it never has a kink, whatever its α: $\max(0, z) + \min(0, \alpha(e^{z/\alpha} - 1))$. The paper has a case study of
-# the pair, on stabilising adversarial training with ELU by means of CELU (seen, secondary: its heading in a list of
+# the pair, on stabilising adversarial training with ELU by means of CELU (seen-2nd: its heading in a list of
 # sections). Its table was **not found**, nor which α it took; we take 2.
 
 # %% mystnb={"image": {"alt": "Three rows with value and slope from -4 to 4. ELU with alpha 1 and CELU with alpha 2 have continuous slopes, ELU with alpha 2 has a slope that jumps down from 2 to 1 at zero.", "width": "500px"}, "figure": {"caption": "ELU at α = 1 and at α = 2, where it has a kink at 0, and CELU at α = 2, where it has none. Left the value, right the slope.", "name": "fig-sat-kinks"}} tags=["hide-input"]
@@ -336,8 +335,8 @@ Markdown(repaired)
 
 # %% [markdown]
 # Mind what a difference can mean. From α = 1 to α = 2, ELU gets *two* things, a kink and a negative side twice as deep. CELU
-# at α = 2 shares the depth and lacks the kink, so the pair isolates the kink. That all of them may do worse than ELU at α = 1
-# would be the depth.
+# at α = 2 shares the depth and lacks the kink, so of the two the pair tests the kink, though the way down differs as well.
+# Where CELU at α = 2 does worse than ELU at α = 1, it is not by a kink: neither has one.
 #
 # ## Is it free?
 #
@@ -374,7 +373,7 @@ Markdown(free)
 # ## Does it survive AutoAttack?
 #
 # The paper attacks with PGD alone. That leaves the suspicion of {doc}`/notebooks/primer_03_honest_evaluation`: perhaps smooth
-# networks are not harder to break, only harder to break *by PGD*. {cite:t}`bai2021`, with an author in common, trained
+# networks are not harder to break, only harder to break *by PGD*. {cite:t}`bai2021`, two of the authors among them, trained
 # ResNet-50 with ReLU and with GELU by a sister of the recipe and gave both to AutoAttack {cite}`croce2020`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -396,12 +395,12 @@ note("bai_drop", " and ".join(f"{row[1] - row[2]:.1f}" for row in bai.values()))
 
 # %% mystnb={"merge_streams": true}
 digits = data.load("digits")
-few = 200
+few = 100
 x, y = digits.test_images[:few].float() / 255, digits.test_labels[:few]
 robust = {}
 for name in ("relu", "gelu"):
     network = runs.trained(recorded[name].run, paths.data("digits"))
-    robust[name], left, warnings = autoattack(network, x, y, recorded[name].run.threat, queries=1000)
+    robust[name], *_ = autoattack(network, x, y, recorded[name].run.threat, queries=1000)
     pgd = recorded[name].best.outcomes["pgd50"].right[:few]
     print(f"{name}: {int(pgd.sum())} of {few} withstand PGD-50; AutoAttack leaves {Outcome.of(robust[name], 0.0)}")
 
@@ -411,7 +410,8 @@ words = [
     f"GELU's difference to ReLU under AutoAttack is {points(test.difference)} points (McNemar's {p_words(test.p)}, n = {test.n})."
 ]
 drops = {
-    name: recorded[name].best.outcomes["pgd50"].right[:few].sum() - int(right.sum()) for name, right in robust.items()
+    name: int((recorded[name].best.outcomes["pgd50"].right[:few] & ~right.numpy()).sum())
+    for name, right in robust.items()
 }
 words.append(
     "Beyond PGD-50, AutoAttack breaks "
@@ -430,8 +430,7 @@ Markdown(auto)
 #
 # Two papers say that smoothness is not the point. {cite:t}`singla2021` find that *low curvature* is what shrinks the gap
 # between training and test, and that a leaky ReLU, which has a kink, helps too (seen: abstract). {cite:t}`yu2026` find the
-# best robustness at a greatest second derivative between 4 and 10, and less on both sides (seen: abstract). The paper of this
-# chapter orders by neither. If curvature were the cause, robustness should go with $\max \lvert\varphi''\rvert$, and all
+# best robustness at a greatest second derivative between 4 and 10, and less on both sides (seen: abstract). If curvature were the cause, robustness should go with $\max \lvert\varphi''\rvert$, and all
 # activations should lie on one curve: falling with it for Singla and others, with a maximum in the yellow range for Yu and
 # others.
 #
@@ -461,7 +460,8 @@ def smooth_rows(scale):
     return found
 
 
-bent = {scale: points_ for scale in scales if scale != "paper" and (points_ := smooth_rows(scale))}
+enough = 4  # activations, for a rank correlation
+bent = {scale: found for scale in scales if scale != "paper" and len(found := smooth_rows(scale)) >= enough}
 words = []
 for scale, found in bent.items():
     middle = [float(torch.tensor(bends).log().mean()) for _, bends in found.values()]
@@ -518,12 +518,12 @@ Markdown(made)
 #   smooth activations then mostly do not beat ReLU on CIFAR-10, CIFAR-100 and Tiny-ImageNet; under an advanced recipe SiLU
 #   does (seen: full text). Their own block keeps ReLU.
 # - **Weight decay alone moves as much.** A slightly different value can move robust accuracy by more than 7 points
-#   {cite}`pang2021` (seen: abstract), as much as most of the gains above. The same paper's authors list the activation as
+#   {cite}`pang2021` (seen: abstract), which is of the size of the gains above. The same paper's authors list the activation as
 #   useful and weight decay as critical (seen: README).
 # - **The shape can be had without learning it.** {cite:t}`peng2023` prefer SiLU and GELU both to ReLU and to the parametric
-#   PSiLU and PSSiLU on ImageNet (seen, secondary).
+#   PSiLU and PSSiLU on ImageNet (seen-2nd: a note).
 # - **One step in training.** The paper trains with a single step. Where the attack is weak, a better gradient may help more;
-#   the digits are trained with seven steps, the scale `cpu` with one.
+#   the digits are trained with {glue:text}`steps` steps, the scale `cpu` with one.
 # - **How many seeds** stand behind each point was not found.
 #
 # ## Summary
@@ -533,7 +533,7 @@ Markdown(made)
 # - On the digits, better than ReLU under PGD-50 beyond chance: {glue:text}`better`; worse: {glue:text}`worse`.
 #   {glue:text}`over_digits`
 # - SmoothReLU rules out the negative side only if it becomes smooth, which can be read off its learned parameter.
-# - CELU against ELU at the same α isolates the kink.
+# - CELU against ELU at the same α tests the kink at equal depth.
 # - "Free" is a claim with a margin, and needs an interval rather than a p-value.
 # - Curvature is the rival explanation. Activations that differ in everything cannot decide between the two.
 #

@@ -79,7 +79,7 @@ note("price_resnet50", f"{shares['resnet50']:.1f}")
 # *A forward pass of one image, counted from the shapes of the layers. The last column is what an activation of
 # {glue:text}`price_operations` operations would add.*
 #
-# In this sense the claim holds for any network like these: even at ten operations a value, an activation adds
+# In this sense the claim holds for networks like these: even so, an activation adds
 # {glue:text}`price_least` to {glue:text}`price_most` % to the multiplications, for ResNet-50 {glue:text}`price_resnet50` %.
 # And it adds no parameters.
 #
@@ -103,7 +103,7 @@ for one in steps:
     models_there = measured.listed({measured.model_title(row["model"]): 0 for row in one.rows})
     lines.append(
         f"**{one.title}.** {models_there}: from {measured.times(ratios[least])} times ReLU's step ({style.title(least)}) to "
-        f"{measured.times(ratios[most])} times ({style.title(most)}). In {len(slower)} of {len(one.rows)} rows even the best turn was slower than ReLU's."
+        f"{measured.times(ratios[most])} times ({style.title(most)}). Slower than ReLU's even in the best turn: {len(slower)} of {len(one.rows)}."
     )
 time_text = "\n\n".join(line for line in lines if line)
 
@@ -111,7 +111,7 @@ time_text = "\n\n".join(line for line in lines if line)
 Markdown(time_text)
 
 # %% tags=["remove-cell"]
-own = []
+own = {}
 for one in every.of("activations"):
     for name in SMOOTH:
         found = [row for row in one.rows if row["activation"] == name and row["dtype"] == "bf16"]
@@ -119,13 +119,14 @@ for one in every.of("activations"):
         for mode in ("forward", "input"):
             ratios = [row["vs_relu"] for row in found if row["mode"] == mode]
             cells.append(measured.times(median(ratios)) if ratios else "")
-        own.append([one.title, style.title(name), *cells])
-header = ["Device", "Activation", "Forward", "Forward and backward to the input"]
-alone = catalogue.table(header, own) if own else "*not recorded yet*"
+        own.setdefault(one.title, []).append([style.title(name), *cells])
+header = ["Activation", "Forward", "Forward and backward to the input"]
+tables = [f"*{device}*\n\n{catalogue.table(header, rows)}" for device, rows in own.items()]
+alone = "\n\n".join(tables) or "*not recorded yet*"
 
 # %% [markdown]
-# By themselves, without the layers around them, the activations differ more. This is the time of one call relative to ReLU's,
-# the median over the shapes that were measured, in bfloat16:
+# And by themselves, without the layers around them: the time of one call relative to ReLU's, the median over the shapes that
+# were measured, in bfloat16:
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(alone)
@@ -232,8 +233,8 @@ memory.chart(sizes)
 # nothing else. The activations for which that makes a difference, with what their formulas keep: {glue:text}`price_saved`.
 #
 # **One pass can also keep more** than PyTorch's own function, where that finds the slope from the output, as it does for
-# ReLU. With what they keep then: {glue:text}`price_lost`. For the smooth ones there is no such way: SiLU and GELU are not
-# monotonic, so that one output belongs to two inputs, and for the others PyTorch does not take it.
+# ReLU. With what they keep then: {glue:text}`price_lost`. SiLU and GELU cannot do that: they are not monotonic, so that one
+# output belongs to two inputs. The other smooth ones of this part are, and could; neither PyTorch nor this library does.
 #
 # ### In the attack
 #
@@ -295,23 +296,23 @@ verdict_arithmetic = (
 Markdown(catalogue.table(bill_header, bill))
 
 # %% [markdown]
-# *Everything relative to ReLU. Step: PGD-10 training of ResNet-20, batch 128 on a CPU, bfloat16, ratio of medians and range
-# over neighbouring turns. Memory: kept for an update of ResNet-20, float32.*
+# *Everything relative to ReLU. Step: as in {numref}`fig-price-step`, ratio of medians and range over neighbouring turns. Memory:
+# kept for an update of ResNet-20, float32.*
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown("\n".join(f"- {line}" for line in (verdict_arithmetic, verdict_time, verdict_memory)))
 
 # %% [markdown]
-# This does not contradict the paper, whose sentence can be about arithmetic and whose network is larger. It says what to
-# expect of the word "free" on a small network, and in PyTorch. The times are those of our own loops on the devices that are
-# named. And a step is not a training: an activation that needs fewer epochs would pay its price back, and one that needs a
-# smaller batch would pay twice. Neither is counted here.
+# This does not contradict the paper, whose sentence can be about arithmetic and whose network is larger. The times are those
+# of our own loops on the devices that are named. And a step is not a training: an activation that needs fewer epochs would pay
+# its price back, and one that needs a smaller batch would pay twice. Neither is counted here.
 #
 # ## Summary
 #
 # - By arithmetic a smooth activation is little: a few operations beside hundreds of multiplications for each value.
 # - By time it is more than that, and depends on network and device; the figure has it for those that were measured.
-# - By memory it is one tensor more at every activation, because ReLU's slope can be read off its output and theirs cannot.
+# - By memory it is one tensor more at every activation: ReLU's slope is read off its output, which is kept anyway, and theirs is
+#   computed from the input.
 # - Formulas of several operations keep several tensors. One pass that recomputes the slope keeps one.
 #
 # ## Questionnaire

@@ -70,9 +70,9 @@ scaling.reported({name: published[name] for name in ("depth", "width", "resoluti
 # the README does **not** have is ReLU at these sizes. So its table shows that size helps with SiLU; it cannot show that a
 # smooth activation helps *to scale*.
 #
-# Here is all of it, with what each network costs. Those two columns are not from the paper, whose counts were not found: we build
-# each network from its definition and count. The EfficientNets {cite}`xie2020` have clean accuracies only; in their columns under
-# attack the README says "TODO", and here they stay empty.
+# The table of the next section has all of it, with what each network costs. Those two columns are not from the paper, whose
+# counts were not found: we build each network from its definition and count. The EfficientNets have clean accuracies only; in
+# their columns under attack the README says "TODO", and here they stay empty.
 
 # %% [markdown]
 # ## Counting what fits into no memory
@@ -81,7 +81,10 @@ scaling.reported({name: published[name] for name in ("depth", "width", "resoluti
 # channels in $g$ groups, whose output has $h \times w$ pixels, takes
 #
 # $$
-# \text{MACs} = h \, w \, d \, \frac{c}{g} \, k^2, \qquad \text{parameters} = d \, \frac{c}{g} \, k^2 .
+# \begin{aligned}
+# \text{MACs} &= h \, w \, d \, \frac{c}{g} \, k^2 \\
+# \text{parameters} &= d \, \frac{c}{g} \, k^2 .
+# \end{aligned}
 # $$
 #
 # So twice the depth doubles both, twice the width multiplies both by four, and twice the side of the images multiplies the MACs
@@ -94,19 +97,27 @@ from inspect import getsource
 print(getsource(scaling.counted))
 
 # %%
-titles = {title: run for members in published.values() for title, run in members.items()}
+titles = {
+    title: run for members in published.values() for title, run in members.items() if title != "224 px"
+}  # ResNet-50
 costs = {title: scaling.counted(run) for title, run in titles.items()}
 
+
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+def named(title):
+    if title[0].isdigit():
+        return f"ResNet-50, {title}"
+    return f"EfficientNet-{title}" if title in scaling.EFFICIENT.rows else title
+
+
 rows = []
-for dimension, members in published.items():
-    for title in members:
-        theirs = scaling.cells(title)
-        counts = f"{costs[title].parameters / 1e6:.1f}", f"{costs[title].macs / 1e9:.2f}"
-        rows.append([dimension, title, *theirs, *[""] * (4 - len(theirs)), *counts])
+for title, cost_of in costs.items():
+    theirs = scaling.cells(title)
+    counts = f"{cost_of.parameters / 1e6:.1f}", f"{cost_of.macs / 1e9:.2f}"
+    rows.append([named(title), *theirs, *[""] * (4 - len(theirs)), *counts])
 header = [f"*Reported*<br>{words}" for words in scaling.RESNETS.columns]
-counted = ["*Counted here*<br>parameters, millions", "*Counted here*<br>MACs, billions"]
-Markdown(table(["Dimension", "Network", *header, *counted], rows))
+counted = ["*Counted*<br>parameters, millions", "*Counted*<br>MACs, billions"]
+Markdown(table(["Network", *header, *counted], rows))
 
 # %% tags=["remove-cell"]
 keywords = models.REGISTRY["efficientnet_l1"].build.keywords
@@ -128,7 +139,7 @@ note("wide_macs", f"{costs['ResNeXt-50 32x4d'].macs / costs['ResNet-50'].macs:.2
 note("wider_macs", f"{costs['ResNeXt-50 32x8d'].macs / costs['ResNet-50'].macs:.2f}")
 
 # %% [markdown]
-# *Reported: {glue:text}`again`. The EfficientNets' row "L1, averaged weights" is the README's "L1-Enhanced", which averages the
+# *Reported: {glue:text}`again`. "EfficientNet-L1, averaged weights" is the README's "L1-Enhanced", which averages the
 # weights with factor 0.9999. Counted: convolutions and matrix products of the forward pass of one image; by the library's
 # definitions.*
 #
@@ -193,7 +204,7 @@ print(costs["L1"])
 # %% [markdown]
 # That is {glue:text}`l1_parameters` million parameters and {glue:text}`l1_macs` billion MACs: {glue:text}`b0_parameters` times the
 # parameters of B0 and {glue:text}`b0_times` times its MACs. Of robustness two numbers are known: {glue:text}`l1_robust` for L1 with
-# averaged weights, and {glue:text}`b0_robust` for B0. Robust accuracies of B1 to B7 were **not found**, nor were those of any EfficientNet with ReLU.
+# averaged weights, and {glue:text}`b0_robust` for B0. Robust accuracies of B1 to B7, and of any EfficientNet with ReLU, were **not found**.
 # One known difference: the authors' evaluation command sets BatchNorm's momentum to 0.9 and its ε to 10⁻⁵ (seen), and
 # torchvision's EfficientNets from B5 on, which ours are, have other values.
 #
@@ -222,9 +233,9 @@ def ladder(scale, dimension, name):
 
 
 def dimensions(scale):
-    """Dimension to activation to ladder, where anything is recorded."""
+    """Dimension to activation to ladder, where at least two sizes are recorded."""
     every = {d: {name: ladder(scale, d, name) for name in NAMES} for d in sat.scaling(scale)}
-    return {d: sizes for d, sizes in every.items() if any(sizes.values())}
+    return {d: sizes for d, sizes in every.items() if any(len(own) > 1 for own in sizes.values())}
 
 
 measured = {scale: found for scale in ("digits", "cpu", "gpu") if (found := dimensions(scale))}
@@ -257,7 +268,7 @@ note("widths", ", ".join(size.removeprefix("width ") for size, *_ in measured["d
 #
 # The digits network in widths {glue:text}`widths`, with ReLU and with SiLU, under one recipe: eight networks, one seed. (Width 16
 # is the network of the other pages, and its records are theirs. In the same way one network at a larger scale can end two
-# dimensions.) Depth cannot be varied in a network of three layers, nor the size of 8×8 images.
+# dimensions; the tables show it once.) Depth cannot be varied in a network of three layers, nor the size of 8×8 images.
 
 # %% mystnb={"image": {"alt": "Accuracy against multiply-accumulates on a logarithmic axis. Two dashed lines for clean accuracy near the top that rise a little, two full lines for accuracy under attack that rise more steeply for the small networks and level off. The lines of SiLU and ReLU lie close together and their intervals overlap.", "width": "560px"}, "figure": {"caption": "Measured: clean accuracy (dashed) and accuracy under attack (full) of the digits network in four widths, against the multiply-accumulates of one forward pass. 95 % Wilson intervals, one seed, best epoch.", "name": "fig-scaling-digits"}} tags=["hide-input"]
 results.sweep(
@@ -268,18 +279,23 @@ results.sweep(
 )
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+from itertools import product
+
 parts = []
 for scale, found in measured.items():
-    every = [(name, *one) for sizes in found.values() for name in NAMES for one in sizes[name]]
+    every = {}
+    for name, sizes in product(NAMES, found.values()):
+        for one in sizes[name]:
+            every.setdefault(one[1].id, (name, *one))
     parts += [
         f"*Scale `{scale}`: accuracies*",
         tables.accuracy_table(
-            [Row(f"{size}, {style.title(name)}", record) for name, size, record, _ in every],
+            [Row(f"{size}, {style.title(name)}", record) for name, size, record, _ in every.values()],
             ("clean", shared(scale)),
             first="Network",
         ),
         f"*Scale `{scale}`: counted*",
-        scaling.cost_table({size: at for _, size, _, at in every}),
+        scaling.cost_table({size: at for _, size, _, at in every.values()}),
     ]
 Markdown("\n\n".join(parts))
 
@@ -316,8 +332,10 @@ results.sweep(
 # accuracy under attack,
 #
 # $$
-# \Delta = \bigl(a^{\text{SiLU}}_{\text{large}} - a^{\text{SiLU}}_{\text{small}}\bigr)
-#        - \bigl(a^{\text{ReLU}}_{\text{large}} - a^{\text{ReLU}}_{\text{small}}\bigr) .
+# \begin{aligned}
+# \Delta = \ & a^{\text{SiLU}}_{\text{large}} - a^{\text{SiLU}}_{\text{small}} \\
+#   & - \bigl(a^{\text{ReLU}}_{\text{large}} - a^{\text{ReLU}}_{\text{small}}\bigr) .
+# \end{aligned}
 # $$
 #
 # That the one gain is significant and the other is not would prove nothing about $\Delta$, a mistake that is often made. All four
@@ -356,19 +374,20 @@ for scale, found in measured.items():
             f"At scale `{scale}`, from {ends['silu'][1][0]} to {ends['silu'][0][0]}, accuracy {results.under(test)} changes for "
             f"{gained}. Δ is {points(more.value)} points, and its interval [{points(more.low)}, {points(more.high)}] **{settled}**."
         )
-half = next(iter(contrasts.values()))[-1]
-note("half", f"{(half[3] - half[2]) / 2:.1f}")
+for name, (*_, low, high) in zip((*NAMES, "both"), next(iter(contrasts.values())), strict=True):
+    note(f"half_{name}", f"{(high - low) / 2:.1f}")
 
-# %% mystnb={"image": {"alt": "For each scale and dimension three rows with a dot and an interval: the gain of SiLU from the smallest to the largest network, the gain of ReLU, and how much more SiLU gains, which has the widest interval.", "width": "560px"}, "figure": {"caption": "Measured: points gained under attack from the smallest to the largest network, with 95 % intervals: for each activation from the images on which the two networks differ, for the difference of the gains Student's over the images. One seed.", "name": "fig-scaling-gains"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "For each scale and dimension three rows with a dot and an interval: the gain of SiLU from the smallest to the largest network, the gain of ReLU, and how much more SiLU gains, each with an interval.", "width": "560px"}, "figure": {"caption": "Measured: points gained under attack from the smallest to the largest network, with 95 % intervals: for each activation from the images on which the two networks differ, for the difference of the gains Student's over the images. One seed.", "name": "fig-scaling-gains"}} tags=["hide-input"]
 results.values(contrasts, "points under attack")
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown("\n\n".join(said))
 
 # %% [markdown]
-# Note how wide the third interval of each panel is. A difference of two differences carries the noise of four networks: on the
-# digits, Δ must exceed about {glue:text}`half` points to be told from 0, and that is without the luck of training, which one
-# seed cannot show.
+# Note how wide the third interval is for so small an effect. On the digits the gains are known to within
+# {glue:text}`half_silu` (SiLU) and {glue:text}`half_relu` points (ReLU), and their difference to within
+# {glue:text}`half_both`: a smaller Δ could not be told from 0. And that is without the luck of training, which enters Δ four times
+# and which one seed cannot show.
 #
 # ## The verdict
 #
@@ -385,7 +404,7 @@ Markdown(claims.standing(verdict))
 # Read the digits' verdict ({glue:text}`digits_verdict`) with two reservations. The rule compares every larger network with every
 # smaller one. A network in the middle is the larger of some pairs and the smaller of others, and its luck enters both: neither the
 # pairs nor the groups that the rule makes of them are quite independent, and the numbers look firmer than they are. And the claim
-# says nothing about ReLU, which gains from size as well; look at {numref}`fig-scaling-gains` before crediting the activation.
+# says nothing about ReLU: look at {numref}`fig-scaling-gains` before crediting the activation.
 #
 # **What others found.** {cite:t}`gowal2020` list SiLU *together with* larger networks and averaged weights among what makes
 # networks more robust (seen; their numbers for single activations were not found). {cite:t}`huang2023` object that earlier claims
@@ -423,7 +442,7 @@ estimated = {title: operations(title, run) for title, run in titles.items()}
 rows = []
 for title, work in sorted(estimated.items(), key=lambda item: item[1]):
     days = work / RATE / 86400
-    rows.append([title, f"{work / 1e18:,.2f}", f"{24 * days:,.1f} hours" if days < 2 else f"{days:,.1f} days"])
+    rows.append([named(title), f"{work / 1e18:,.2f}", f"{24 * days:,.1f} hours" if days < 2 else f"{days:,.1f} days"])
 Markdown(table(["Network", "Operations, 10¹⁸", "One device at 10¹⁴ a second"], rows))
 
 # %% tags=["remove-cell"]
@@ -448,7 +467,8 @@ note("passes", sum(passes.values()))
 #   attack. ReLU at the same sizes is not in the table that we could read.
 # - "Twice as large" means different things: count, and put the counts on a logarithmic axis.
 # - At scale `digits` the verdict on "larger is more robust, with SiLU" is: {glue:text}`digits_verdict`.
-# - Whether smoothness *helps to scale* is a difference of differences, with an interval much wider than those of its parts.
+# - Whether smoothness *helps to scale* is a difference of differences; on the digits anything below some
+#   {glue:text}`half_both` points would go unseen.
 # - To train the largest network of the paper would take some {glue:text}`l1_days` days of one device; that is an estimate.
 #
 # ## Questionnaire

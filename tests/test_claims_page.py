@@ -164,6 +164,9 @@ def test_measured_names_attacks_as_the_book_does():
     assert claims.measured(verdict) == (
         "−0.5 points under PGD-50/PGD-20, over pairs [−1.0, +0.1]; McNemar p < 0.001 (2 pairs, n = 200)"
     )
+    assert claims.measured(Verdict("undecided", "mean radius -0.2; paired t p = 0.5 (1 seed, 9 images)")) == (
+        "difference in mean radius −0.2; paired t p = 0.5 (1 seed, 9 images)"
+    )
     assert claims.measured(judge(*pair(120, 80), attack="clean", margin=0.01)).startswith(
         "+20.0 points on clean images"
     )

@@ -57,6 +57,7 @@ def stands(found: Sequence[Judged], *ids: str) -> str:
 def measured(verdict: Verdict) -> str:
     """The measurement, with the attacks' names, minus signs and p-values as the book writes them."""
     text = re.sub(r"under clean\b", "on clean images", verdict.measured)
+    text = re.sub(r"\b(mean \w+|gap) (?=[-+])", r"difference in \1 ", text)
     text = re.sub(r"p = (\S+)", lambda found: "p < 0.001" if float(found[1]) < 1e-3 else found[0], text)
     text = text.replace("-", "−").replace("; (", " (")
     return re.sub(r"\b[a-z]\w*", lambda found: ATTACKS.get(found[0], found[0]), text) or NOTHING

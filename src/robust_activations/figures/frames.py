@@ -67,8 +67,8 @@ def legend_height(labels: Sequence[str]) -> float:
 
 
 def legend(figure: Figure, keys: Sequence[Any], **look: float) -> None:
-    """Below all panels."""
-    if keys and figure.axes:
+    """Below all panels; nothing where nothing is recorded yet."""
+    if keys and any(ax.axison for ax in figure.axes):
         look = {"columnspacing": 1.2, "handletextpad": 0.5} | look
         number = 2 if len(keys) == 4 else 3
         number = min(number, columns([key.get_label() for key in keys]))

@@ -180,19 +180,21 @@ def radius_table(sweeps: Sweeps) -> str:
     """Every shape's mean radius with its interval, and the paired difference to ReLU with Holm's correction."""
     base = relu(sweeps)
     others = [row for row in rows(sweeps) if row.name != "relu"]
+    digits = 1 if base and base.best.measures["radius"].mean >= 10 / 255 else 2
     found = [paired_measure(row.records[0], base) if base else None for row in others]
     adjusted = iter(holm([one[1] for one in found if one]))
     body = []
     for row, one in zip([*([Row("ReLU", base)] if base else []), *others], [*[None] * bool(base), *found], strict=True):
         own, clean = measure("radius")(row.records[0]), row.accuracy("clean")
-        cells = [row.label, _interval(own, 255, "{:.2f}"), _interval(clean, 100, "{:.1f}")]
+        label = row.label.replace(" = ", f"{NBSP}={NBSP}")
+        cells = [label, _interval(own, 255, f"{{:.{digits}f}}"), _interval(clean, 100, "{:.1f}")]
         if one is None:
             body.append([*cells, *[NOTHING] * 4])
             continue
         (mean, low, high), p, n = one
         corrected = next(adjusted)
         bold = f"**{p_value(corrected)}**" if corrected < 0.05 else p_value(corrected)
-        body.append([*cells, _interval(Interval(mean, low, high), 255, "{:+.2f}"), f"{n}", p_value(p), bold])
+        body.append([*cells, _interval(Interval(mean, low, high), 255, f"{{:+.{digits}f}}"), f"{n}", p_value(p), bold])
     header = ["Shape", "Mean radius, /255", "Clean, %", "Above ReLU, same images, /255", "n", "p", "p, Holm"]
     return catalogue.table(header, body)
 
@@ -297,7 +299,7 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
     with frames.stacked([2.7] * len(panels), 0.45) as (figure, axes):
         drawn: dict[str, str] = {}
         for ax, (title, own) in zip(axes, panels.items(), strict=True):
-            ax.axvspan(*best, color="#FFF3C4", lw=0, zorder=0)
+            ax.axvspan(*best, color="#FFE680", alpha=0.45, lw=0, zorder=0.5)  # the grey band stays visible below it
             for row in own:
                 x, at = greatest_curvature(row.records[0].run), row.accuracy(name)
                 if at and row.name == "relu":
@@ -320,6 +322,6 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
             for one, words in drawn.items()
         ]
         keys += [Rectangle((0, 0), 1, 1, color=SHADE, label="ReLU")]
-        keys += [Rectangle((0, 0), 1, 1, color="#FFF3C4", label=f"{best[0]:g} to {best[1]:g}")]
+        keys += [Rectangle((0, 0), 1, 1, color="#FFE680", alpha=0.45, lw=0, label=f"{best[0]:g} to {best[1]:g}")]
         frames.legend(figure, keys)
     return figure

@@ -64,8 +64,8 @@ def settings(study: str) -> str:
         rows.append(
             [
                 f"`{scale}`",
-                f"`{run.dataset}`",
-                f"`{run.model}`",
+                run.dataset,
+                models.REGISTRY[run.model].title if run.model in models.REGISTRY else f"`{run.model}`",
                 f"{norm(run)} {run.threat.eps}",
                 f"{OBJECTIVES[run.objective.name]}{steps}",
                 f"{run.schedule.epochs}",

@@ -90,13 +90,14 @@ def reported(dimensions: Mapping[str, Mapping[str, Any]]) -> Figure:
                     textcoords="offset points", ha="right", color=frames.INK,
                 )  # fmt: skip
             ax.set_xticks(range(len(rows)), [LABELS.get(title, title) for title in members], size=8.5)
-            ax.set(title=f"reported: {dimension}", xlim=(-0.4, len(rows) - 0.6), ylim=(36, 84))
+            ax.set(title=f"reported: {dimension}", xlim=(-0.4, len(rows) - 0.6), ylim=(36, 90))
             ax.yaxis.set_major_formatter("{x:.0f}%")
         frames.legend(figure, [Line2D([], [], color=style.colour("silu"), label=name, **looks[name]) for name in looks])
     return figure
 
 
 LABELS = {
+    "ResNet-50": "ResNet\n50",
     "ResNet-101": "101",
     "ResNet-152": "152",
     "ResNeXt-50 32x4d": "ResNeXt\n32x4d",

@@ -69,7 +69,7 @@ def class_table(functions: Mapping[str, Curve]) -> str:
     return table([*header, "$\\sup\\lvert\\varphi''\\rvert$"], rows)
 
 
-def below_zero(function: Curve, reach: float = 10.0) -> tuple[float, float, float]:
+def below_zero(function: Curve, reach: float = 6.0) -> tuple[float, float, float]:
     """Lowest and highest output for 10,000 inputs from `-reach` to −0.001, and the share of them that is positive."""
     z = torch.linspace(-reach, -1e-3, 10_000, dtype=torch.float64)
     with torch.no_grad():
@@ -82,7 +82,8 @@ def below_zero_table(functions: Mapping[str, Curve]) -> str:
     for label, function in functions.items():
         low, high, share = below_zero(function)
         slope = activations.shape(function, torch.tensor([-1.0], dtype=torch.float64))[1]
-        rows.append([label, _number(low), _number(high), f"{100 * share:.0f}", _number(float(slope))])
+        ends = (f"{end + 0.0:.3g}".replace("-", "−") for end in (low, high))  # tiny is not 0 here; −0 is
+        rows.append([label, *ends, f"{100 * share:.0f}", _number(float(slope))])
     return table(["Activation", "Lowest output", "Highest output", "Positive, %", "$\\varphi'(-1)$"], rows)
 
 

@@ -135,7 +135,8 @@ def paired_table(first: Row, others: Sequence[Row], attack: str = "pgd50", headi
                 f"**{p_value(p)}**" if differs else p_value(p),
             ]
         )
-    header = [heading, f"Above {first.label} under {ATTACKS[attack]}, points", "Only it right"]
+    where = "on clean images" if attack == "clean" else f"under {ATTACKS[attack]}"
+    header = [heading, f"Above {first.label} {where}, points", "Only it right"]
     return table([*header, f"Only {first.label} right", "p", "p, Holm"], lines)
 
 

@@ -17,7 +17,7 @@ from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import Study
 from robust_activations.studies.paf_claims import CLAIMS, PAFS, REFERENCES
-from robust_activations.studies.protocol import OPTIONS, STANDARD_DIGITS, recipe
+from robust_activations.studies.protocol import OPTIONS, STANDARD_DIGITS, light, recipe
 from robust_activations.training import Objective, Schedule
 
 HEADLINE = ("relu", "silu", "psilu", "pssilu")
@@ -107,7 +107,7 @@ def adversarial_shapes(scale: str) -> dict[tuple[str, str], dict[float, Run]]:
     if scale == "paper":
         return sweep(scale, paper)
     plain = recipe(scale)
-    return sweep(scale, lambda **what: plain(**what, **(_light(scale) if what["activation_options"] else {})))
+    return sweep(scale, lambda **what: plain(**what, **(light(scale) if what["activation_options"] else {})))
 
 
 def learnable(scale: str) -> Iterator[Run]:
@@ -121,10 +121,10 @@ def learnable(scale: str) -> Iterator[Run]:
     if scale in ("digits", "gpu"):
         l2 = Threat("l2", "153/255" if scale == "digits" else "127.5/255")
         for name in HEADLINE:
-            yield make(name, threat=l2, **_light(scale))
+            yield make(name, threat=l2, **light(scale))
         trades = Objective("trades", PGD(steps=7)) if scale == "digits" else Objective("trades")
         for name in ("relu", "silu", "pssilu"):
-            yield make(name, objective=trades, **_light(scale))
+            yield make(name, objective=trades, **light(scale))
     if scale == "gpu":
         for name in HEADLINE:
             yield make(name, dataset="cifar100")
@@ -135,7 +135,6 @@ def learnable(scale: str) -> Iterator[Run]:
 def what_they_learn(scale: str) -> Iterator[Run]:
     """PSSiLU shared otherwise, its β let loose or started at 0, and PSiLU with weight decay on α."""
     make = paper if scale == "paper" else recipe(scale)
-    light = {} if scale == "paper" else _light(scale)
     base = make("pssilu")
     schedule = base.schedule
     if scale == "paper":
@@ -143,14 +142,14 @@ def what_they_learn(scale: str) -> Iterator[Run]:
     else:
         schedule = replace(schedule, decay_activations=True)
     yield base
-    yield make("pssilu", activation_options={}, **light)
+    yield make("pssilu", activation_options={}, **light(scale))
     yield make("psilu")
-    yield make("psilu", schedule=schedule, **light)
+    yield make("psilu", schedule=schedule, **light(scale))
     if scale != "cpu":
         for share in ("layer", "channel"):
-            yield make("pssilu", share=share, **light)
-        yield make("pssilu", activation_options=OPTIONS["pssilu"] | {"beta": 0.0}, **light)
-        yield make("pssilu", schedule=schedule, **light)
+            yield make("pssilu", share=share, **light(scale))
+        yield make("pssilu", activation_options=OPTIONS["pssilu"] | {"beta": 0.0}, **light(scale))
+        yield make("pssilu", schedule=schedule, **light(scale))
 
 
 def critics(scale: str) -> Iterator[Run]:
@@ -166,7 +165,7 @@ def critics(scale: str) -> Iterator[Run]:
     decays = {"digits": (1e-2,), "cpu": ()}.get(scale, (1e-4, 2e-4, 1e-3))
     for decay in decays:
         for name in ("relu", "silu") if scale != "gpu" else ("relu", "silu", "softplus", "gelu"):
-            yield make(name, schedule=replace(schedule, weight_decay=decay), **_light(scale))
+            yield make(name, schedule=replace(schedule, weight_decay=decay), **light(scale))
 
 
 EXPERIMENTS: dict[str, Callable[[str], Any]] = {
@@ -185,13 +184,6 @@ def runs(scale: str) -> Iterator[Run]:
         if name.endswith("shapes"):
             found = chain.from_iterable(by_value.values() for by_value in found.values())
         yield from found
-
-
-def _light(scale: str) -> dict[str, Any]:
-    """At digits, trained while the book is built, what the protocol does not share is attacked more cheaply."""
-    if scale != "digits":
-        return {}
-    return {"suite": Suite(attacks=("clean", "fgsm", "pgd20"), square_n=50, square_queries=100)}
 
 
 # ---- as published ---------------------------------------------------------------------------------------------------

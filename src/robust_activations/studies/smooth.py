@@ -15,7 +15,7 @@ from robust_activations.data import Augment
 from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Wanted, compare
-from robust_activations.studies.protocol import recipe
+from robust_activations.studies.protocol import light, recipe
 from robust_activations.training import Objective, Schedule
 
 SMOOTH = ("parametric_softplus", "softplus", "smooth_relu", "gelu", "elu", "silu")
@@ -46,8 +46,8 @@ def controls(scale: str) -> dict[str, Run]:
     if scale == "cpu":
         return {"twice as long": replace(base, schedule=schedule)}
     return {
-        "twice the steps": replace(base, objective=objective, **_light(scale)),
-        "twice as long": replace(base, schedule=schedule, **_light(scale)),
+        "twice the steps": replace(base, objective=objective, **light(scale)),
+        "twice as long": replace(base, schedule=schedule, **light(scale)),
     }
 
 
@@ -63,7 +63,7 @@ def large_alpha(scale: str) -> dict[str, Run]:
     out = {"ELU, α = 1": make("elu")}
     for name in ("elu", "celu"):
         title = f"{name.upper()}, α = {LARGE:g}"
-        out[title] = make(name, activation_options={"alpha": LARGE}, **_light(scale))
+        out[title] = make(name, activation_options={"alpha": LARGE}, **light(scale))
     return out
 
 
@@ -71,7 +71,7 @@ def scaling(scale: str) -> dict[str, dict[str, Run]]:
     """By dimension (depth, width, resolution, compound, family) and member: networks with SiLU, and some with ReLU."""
     if scale == "paper":
         return _published_scaling()
-    make, light = _make(scale), _light(scale)
+    make = _make(scale)
     sizes: dict[str, dict[str, dict[str, Any]]] = {
         "width": {f"width {width}": {"width": width} for width in (16, 32, 64)},
         "depth": {"ResNet-18": {}, "ResNet-34": {"model": "resnet34"}},
@@ -92,7 +92,7 @@ def scaling(scale: str) -> dict[str, dict[str, Run]]:
             model = {"model": options["model"]} if "model" in options else {}
             wanted = {key: value for key, value in options.items() if key != "model" and base.get(key) != value}
             for name in ("relu", "silu"):
-                extra = light if wanted else {}
+                extra = light(scale) if wanted else {}
                 out[dimension][f"{title}, {name}"] = make(name, model_options=wanted, **model, **extra)
     if scale == "gpu":
         for network in ("imagenet_resnet18", "efficientnet_b0"):
@@ -125,13 +125,6 @@ def runs(scale: str) -> Iterator[Run]:
 
 def _make(scale: str) -> Callable[..., Run]:
     return paper if scale == "paper" else recipe(scale)
-
-
-def _light(scale: str) -> dict[str, Any]:
-    """At digits, trained while the book is built, what the protocol does not share is attacked more cheaply."""
-    if scale != "digits":
-        return {}
-    return {"suite": Suite(attacks=("clean", "fgsm", "pgd20"), square_n=50, square_queries=100)}
 
 
 # ---- as published ---------------------------------------------------------------------------------------------------
