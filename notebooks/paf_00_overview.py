@@ -131,6 +131,10 @@ Markdown(plans.experiments({title: paf.EXPERIMENTS[name] for name, title in TITL
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(plans.plan("paf"))
 
+# %% [markdown]
+# Times are those on the clock. A run that shared its cores with other work, or stood still in between, counts its waiting too,
+# and so does an estimate made from it; the first records at `cpu` were made on a busy machine, so expect less.
+
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(plans.unready("paf"))
 
