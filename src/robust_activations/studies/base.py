@@ -139,15 +139,16 @@ def compare(
     With a `margin`, the claim is that `first` is not worse by so much: supported if the interval of the difference
     (over groups, or over the images for a single one) lies above -margin, contradicted if below.
     """
-    pairs = []
-    for a, b in matched(records, runs, first, second, differ, also):
-        name = attack or strongest(a, b)
-        if name is not None and {name} <= a.best.outcomes.keys() & b.best.outcomes.keys():
-            pairs.append((a, b))
+
+    def name(a: Record, b: Record) -> str | None:
+        one = attack or strongest(a, b)
+        return one if all(one in record.best.outcomes for record in (a, b)) else None
+
+    pairs = [pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)]
     if not pairs:
         return Verdict("not tested here")
-    names = {(a.id, b.id): attack or strongest(a, b) or "" for a, b in pairs}
-    tests = {key: paired(a, b, names[key]) for a, b in pairs if (key := (a.id, b.id))}
+    names = {(a.id, b.id): str(name(a, b)) for a, b in pairs}
+    tests = {(a.id, b.id): paired(a, b, names[a.id, b.id]) for a, b in pairs}
     groups = independent(pairs)
     mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
     p, over_images = _over_images(pairs, names, single=len(groups) == 1)
