@@ -42,6 +42,7 @@ quality = {place: records[run] for place, run in sat.gradient_quality("digits").
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.measured import listed
 from robust_activations.figures.standings import MINUS, p_value, points
 
 
@@ -51,11 +52,6 @@ def note(name, text):
 
 def p_words(p):
     return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
-
-
-def several(names):
-    names = list(names)
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
 
 
 LABELS = {
@@ -274,16 +270,16 @@ def story(scale):
     if firm:
         up = [LABELS[place] for place in firm if robust[place][0].difference > 0]
         down = [LABELS[place] for place in firm if robust[place][0].difference < 0]
-        words.append(f"Beyond chance more robust than plain ReLU: {several(up)}; less robust: {several(down)}.")
+        words.append(f"Beyond chance more robust than plain ReLU: {listed(up)}; less robust: {listed(down)}.")
     else:
         words.append("None of the differences in robustness to plain ReLU is beyond chance.")
     if set(sat.GRADIENTS) <= robust.keys():
         order = sorted(
             ("none", *sat.GRADIENTS), key=lambda place: robust[place][0].difference if place in robust else 0.0
         )
-        listed = " < ".join(LABELS[place] for place in order)
+        ascending = " < ".join(LABELS[place] for place in order)
         agrees = order == ["none", *sat.GRADIENTS]
-        words.append(f"The order is {listed}, which {'is' if agrees else 'is not'} the paper's.")
+        words.append(f"The order is {ascending}, which {'is' if agrees else 'is not'} the paper's.")
     if "attack" in clean and "update" in clean:
         given = [
             f"{points(clean[place][0].difference)} points ({p_words(clean[place][1])} after Holm)"
@@ -433,7 +429,7 @@ for name, model in networks.items():
 # %% tags=["remove-cell"]
 def at(found):
     return (
-        f"with {several(found)} steps"
+        f"with {listed(found)} steps"
         if 0 < len(found) < len(ladder)
         else f"with {'every' if found else 'no'} number of steps"
     )
@@ -460,7 +456,7 @@ gain, low, high = over_seeds(
 )
 note("gain", f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]".translate(MINUS))
 firm = [LABELS[place] for place, (_, p) in compared("digits").items() if p < 0.05]
-note("firm", several(firm))
+note("firm", listed(firm))
 
 # %% mystnb={"image": {"alt": "Two panels over the number of attack steps on a logarithmic axis. Above, the mean loss reached rises with the number of steps and levels off, on two networks, each with a full line for ReLU's own slope and a dashed one for the smooth slope. Below, the difference of the two with intervals around a line at zero.", "width": "560px"}, "figure": {"caption": "Loss that PGD reaches on two ReLU networks with their own slope and with a smooth one (α = 10), same random starts. Above: means over images. Below: what the smooth slope reaches more, mean over images and 95 % t interval. One network each, so the intervals are about images, not about seeds.", "name": "fig-gradient-strength"}} tags=["hide-input"]
 gradients.strength(ladder, reached, results.setting([relu], ["pgd50"]))

@@ -41,16 +41,12 @@ recorded = {name: records[run] for name, run in sat.activations("digits").items(
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.measured import listed
 from robust_activations.figures.standings import MINUS, p_value, points
 
 
 def note(name, text):
     glue(name, str(text), display=False)
-
-
-def several(names):
-    names = list(names)
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
 
 
 def p_words(p):
@@ -94,7 +90,7 @@ base = gradients.SMOOTH.rows["relu"]
 gains = {name: row[1] - base[1] for name, row in gradients.SMOOTH.rows.items() if name != "relu"}
 note("least", f"{min(gains.values()):.1f}")
 note("most", f"{max(gains.values()):.1f}")
-note("costly", several(style.title(name) for name, row in gradients.SMOOTH.rows.items() if row[0] < base[0] - 0.03))
+note("costly", listed(style.title(name) for name, row in gradients.SMOOTH.rows.items() if row[0] < base[0] - 0.03))
 note("source", gradients.SMOOTH.note)
 note("again", gradients.AGAIN.note)
 note("again_gain", f"{gradients.AGAIN.rows['silu'][-1] - gradients.AGAIN.rows['relu'][-1]:.1f}")
@@ -168,7 +164,7 @@ def against(scale, attack):
         [name for name in firm if tests[name].difference < 0],
         [name for name in tests if name not in firm],
     )
-    return [several(style.title(name) for name in group) for group in groups]
+    return [listed(style.title(name) for name in group) for group in groups]
 
 
 words = []
@@ -309,7 +305,7 @@ words = []
 for scale, rows in kinked.items():
     fallen = [label for label, row in rows.items() if row.collapsed]
     if fallen:
-        words.append(f"At scale `{scale}` the training collapsed with {several(fallen)}.")
+        words.append(f"At scale `{scale}` the training collapsed with {listed(fallen)}.")
     if set(large.values()) <= rows.keys():
         both = tables.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
         if both:
@@ -415,7 +411,7 @@ drops = {
 }
 words.append(
     "Beyond PGD-50, AutoAttack breaks "
-    + several(f"{drop} of {style.title(name)}" for name, drop in drops.items())
+    + listed(f"{drop} of {style.title(name)}" for name, drop in drops.items())
     + f" of the first {few} images."
 )
 auto = " ".join(words)
@@ -472,7 +468,7 @@ for scale, found in bent.items():
     words.append(
         f"At scale `{scale}`, the rank correlation of curvature and accuracy under PGD-50 over {len(found)} activations is "
         f"{format(rank.statistic, '+.2f').translate(MINUS)} ({p_words(float(rank.pvalue))}). The most robust is {style.title(best)}; in the range from 4 to 10 lie: "
-        f"{several(style.title(name) for name in inside)}."
+        f"{listed(style.title(name) for name in inside)}."
     )
 curved = " ".join(words)
 

@@ -19,6 +19,7 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Evaluation, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.measured import listed
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, holm, over_seeds
@@ -199,8 +200,7 @@ def epoch_seconds(one: Standings) -> dict[str, Float[np.ndarray, " epochs"]]:
 
 def words(names: Iterable[str]) -> str:
     """Titles as a sentence lists them: `SiLU, GELU and Mish`; `none` of none."""
-    titles = [style.title(name) for name in names]
-    return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "none"
+    return listed(style.title(name) for name in names)
 
 
 # ---- tables -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from robust_activations import paths, studies
 from robust_activations.errors import UserError
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row
 from robust_activations.figures.standings import NBSP, p_value, points
 from robust_activations.ledger import Ledger, Record
@@ -163,22 +164,19 @@ def provenance(records: Iterable[Record]) -> str:
     days = [_day(found(one.started for one in made)) for found in (min, max)]
     when = f"on {days[0]}" if days[0] == days[1] else f"from {days[0]} to {days[1]}"
     named = dict.fromkeys(f"`{one.commit[:7]}`{'' if one.clean else ' with changes'}" for one in made if one.commit)
-    commits = f"commit{'s' * (len(named) > 1)} {_several(named)}" if named else "commit not recorded"
+    commits = f"commit{'s' * (len(named) > 1)} {listed(named)}" if named else "commit not recorded"
     seconds = sum(one.seconds for one in made)
     took = f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
     fallen = sum(record.collapsed is not None for record in records)
+    devices, versions = (
+        listed(dict.fromkeys(words)) for words in zip(*((o.device, o.torch) for o in made), strict=True)
+    )
     return (
-        f"{len(records)} record{'s' * (len(records) > 1)}, made {when} on {_several(one.device for one in made)} with "
-        f"torch {_several(one.torch for one in made)}, {commits}, in {took} in all; {fallen or 'none'} collapsed."
+        f"{len(records)} record{'s' * (len(records) > 1)}, made {when} on {devices} with torch {versions}, {commits}, "
+        f"in {took} in all; {fallen or 'none'} collapsed."
     )
 
 
 def _day(started: str) -> str:
     day = datetime.fromisoformat(started)
     return f"{day.day} {day:%B %Y}"
-
-
-def _several(words: Iterable[str]) -> str:
-    """Each once: `a, b and c`."""
-    found = list(dict.fromkeys(words))
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
