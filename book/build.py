@@ -22,14 +22,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 sys.path.insert(0, str(Path(__file__).parent))
+import execute
 import notebooks
 
 # What decides the numbers: a change here makes every executed notebook worthless. (Runs trained live are kept by the
 # library under a hash of the code that made them.)
 CODE = ("src", "data/ledger", "constraints.txt")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "matplotlib", "seaborn", "pyautoattack")
-EXECUTED = ("_build/.jupyter_cache",)
-# What decides the pages besides. (A changed notebook alone is executed again by Jupyter Book itself.)
+EXECUTED = (execute.CACHE,)
+# What decides the pages besides. (A changed notebook alone is executed again: the cache does not know it.)
 PAGES = ("book", "notebooks", "_config.yml", "_toc.yml")
 TYPESET = ("_build/html", "_build/.doctrees", "_build/jupyter_execute", "_build/failed")
 JUPYTER_BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "-W", "--keep-going"]
@@ -93,7 +94,11 @@ def _build(root: Path) -> int:
     state.write_text(json.dumps({"code": before["code"]}))
 
     print(f"book: building; a notebook that changed takes a minute or more ({root})", flush=True)
-    status = subprocess.run([*JUPYTER_BOOK, str(root)], cwd=root, env=_environment(root), check=False).returncode
+    environment = _environment(root)
+    if status := execute.prepare(root, environment):
+        print("book: not all live runs could be made", file=sys.stderr)
+    else:
+        status = subprocess.run([*JUPYTER_BOOK, str(root)], cwd=root, env=environment, check=False).returncode
 
     if status:
         html = root / "_build/html"

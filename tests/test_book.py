@@ -7,14 +7,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import pytest
 import yaml
+
+from robust_activations import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -142,14 +147,25 @@ def book(tmp_path: Path) -> Path:
     return root
 
 
-def _run_build(root: Path) -> subprocess.CompletedProcess[str]:
+def _start_build(root: Path, **environment: str) -> subprocess.Popen[str]:
     # A home whose Jupyter offers another, broken kernel under the usual name.
     kernel = root.parent / "home/.local/share/jupyter/kernels/python3"
     kernel.mkdir(parents=True, exist_ok=True)
     (kernel / "kernel.json").write_text(json.dumps({"argv": ["false"], "display_name": "x", "language": "python"}))
-    environment = {**os.environ, "HOME": str(root.parent / "home")}
+    environment = {**os.environ, "HOME": str(root.parent / "home"), **environment}
     command = [sys.executable, str(ROOT / "book/build.py"), str(root)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    pipe = subprocess.PIPE
+    # In a session of its own it can be interrupted as in a terminal: with all that it started.
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+
+
+def _run_build(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    with _start_build(root, **environment) as process:
+        try:
+            out, err = process.communicate(timeout=300)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def _executions(root: Path) -> int:
@@ -178,6 +194,154 @@ def test_a_change_in_the_library_reaches_the_page(book: Path) -> None:
     assert _run_build(book).returncode == 0
     assert "the number is 2222" in page.read_text()
     assert "1111" not in page.read_text()
+
+
+# ---- side by side -----------------------------------------------------------------------------------------------
+
+START = """# %% [markdown]
+# # Page
+
+# %%
+import os
+import time
+from pathlib import Path
+
+with open("../executions", "a") as file:
+    file.write(Path("me").name)
+Path("me").write_text(str(os.getpid()))
+"""
+MEET = """
+for _ in range(600):
+    if Path("other").exists():
+        break
+    time.sleep(0.1)
+else:
+    raise TimeoutError("alone")
+print("me met the other;", "threads:", os.environ["OMP_NUM_THREADS"])
+"""
+needs_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core executes one notebook at a time")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Makes a book of the pages a and b from the code of each, in which `me` and `other` are the pages' names."""
+
+    def make(a: str, b: str) -> Path:
+        root = tmp_path / "book"
+        for me, other, code in (("a", "b", a), ("b", "a", b)):
+            text = (START + code).replace('"me', f'"{me}').replace('"other', f'"{other}')
+            _pair(root / "notebooks", me, text)
+        _pair(root / "notebooks", "unnamed", START.replace('"me', '"unnamed'))
+        (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/a\nchapters:\n- file: notebooks/b\n")
+        config = "title: T\nexecute: {execute_notebooks: cache, timeout: 100}\nonly_build_toc_files: true\n"
+        (root / "_config.yml").write_text(config)
+        return root
+
+    return make
+
+
+def _executed(root: Path) -> str:
+    """The name of a page for each of its executions, sorted."""
+    return "".join(sorted((root / "executions").read_text()))
+
+
+@needs_cores
+def test_notebooks_run_side_by_side_and_once(two: Callable[[str, str], Path]) -> None:
+    root = two(MEET, MEET)
+
+    done = _run_build(root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _executed(root) == "ab", "executed again by Jupyter Book, or not named by the table of contents"
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    for name in "ab":
+        assert f"{name} met the other; threads: {threads}" in (root / f"_build/html/notebooks/{name}.html").read_text()
+
+    _pair(root / "notebooks", "b", (root / "notebooks/b.py").read_text() + "print('a new line')\n")
+    assert _run_build(root).returncode == 0
+    assert _executed(root) == "abb", "only b has changed"
+    assert "a new line" in (root / "_build/html/notebooks/b.html").read_text()
+
+
+def test_a_notebook_that_fails_fails_the_build_and_no_other(two: Callable[[str, str], Path]) -> None:
+    root = two('raise ValueError("a number below zero")\n', "")
+
+    done = _run_build(root)
+    assert done.returncode != 0
+    assert "notebooks/a failed" in done.stdout
+    assert "a number below zero" in done.stderr
+    assert not (root / "_build/html").exists()
+    assert _executed(root) == "aab", "Jupyter Book executes the one that failed, and only that, to report it"
+
+    _pair(root / "notebooks", "a", START.replace('"me', '"a'))
+    assert _run_build(root).returncode == 0
+    assert _executed(root) == "aaab"
+
+
+def test_a_cell_may_take_as_long_as_the_configuration_says(two: Callable[[str, str], Path]) -> None:
+    root = two("time.sleep(60)\n", "")
+    (root / "_config.yml").write_text((root / "_config.yml").read_text().replace("timeout: 100", "timeout: 2"))
+
+    done = _run_build(root)
+    assert done.returncode != 0
+    assert "notebooks/a failed" in done.stdout
+    assert "CellTimeoutError" in done.stderr
+
+
+def test_an_interrupt_ends_the_notebooks(two: Callable[[str, str], Path]) -> None:
+    root = two("time.sleep(90)\n", "time.sleep(90)\n")
+    pids = [root / "notebooks/a"]
+
+    with _start_build(root) as process:
+        _wait_until(lambda: all(path.exists() and path.read_text() for path in pids), 100)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    _wait_until(lambda: not any(_alive(int(path.read_text())) for path in pids), 20)
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_live_runs_are_trained_first(two: Callable[[str, str], Path], status: int) -> None:
+    root = two("# studies.collect('paf')\n", "")
+    package = root / "fake/robust_activations"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import sys\nfrom pathlib import Path\n"
+        "assert not Path('executions').exists()\n"
+        f"Path('words').write_text(' '.join(sys.argv[1:]))\nsys.exit({status})\n"
+    )
+
+    done = _run_build(root, PYTHONPATH=str(root / "fake"))
+    assert (done.returncode != 0) == (status != 0), done.stdout + done.stderr
+    words = (root / "words").read_text().split()
+    asked = cli.parser().parse_args(words)
+    assert (asked.study, asked.scale, asked.jobs) == ("all", "digits", os.cpu_count())
+    if status:
+        assert "not all live runs could be made" in done.stderr
+        assert not (root / "executions").exists()
+        return
+    (root / "words").unlink()
+    assert _run_build(root, PYTHONPATH=str(root / "fake")).returncode == 0
+    assert not (root / "words").exists(), "no notebook was executed, so that none needed a run"
+
+
+# ---- what the fingerprints cover --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
