@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -68,7 +69,7 @@ class Threat:
             bounds = "lie in (0, 1]" if self.norm == "linf" else "be positive"
             raise UserError(f"eps is {self.eps}; it must {bounds}, in pixel units, like 8/255")
 
-    @property
+    @cached_property
     def radius(self) -> float:
         return pixels(self.eps)
 

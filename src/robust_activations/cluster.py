@@ -66,7 +66,11 @@ def campaign(
         _connect(ray, address, stack)
         task, device = _task(ray, resources)
         pending = {
-            task.remote(run, root.resolve(), device, deadline, paths.fingerprint()): (study, run) for study, run in todo
+            task.remote(run, root.resolve(), device, deadline, paths.fingerprint(), runs.donor_of(run, folder)): (
+                study,
+                run,
+            )
+            for study, run in todo
         }
         stack.callback(lambda: [ray.cancel(ref, force=True) for ref in pending])
         while pending:
@@ -90,13 +94,15 @@ def campaign(
     return done
 
 
-def _execute(run: Run, root: Path, device: str, deadline: float | None, code: str) -> Record | None:
+def _execute(
+    run: Run, root: Path, device: str, deadline: float | None, code: str, donor: Record | None
+) -> Record | None:
     """On a worker: the record of a run; None if there was no time."""
     if paths.fingerprint() != code:
         raise UserError(f"{socket.gethostname()} has another version of this library or of torch; install the same")
     if _over(deadline):
         return None
-    return runs.execute(run, root=root, device=torch.device(device), go_on=lambda: not _over(deadline))
+    return runs.execute(run, root=root, device=torch.device(device), go_on=lambda: not _over(deadline), donor=donor)
 
 
 def _over(deadline: float | None) -> bool:

@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradi
 from robust_activations.autoattack import autoattack
 from robust_activations.checks import check_images, check_labels
 from robust_activations.data import Pixels, at_once, floats
+from robust_activations.distances import DISTANCES, one_pixel
 from robust_activations.errors import UserError, unknown
 from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
@@ -32,7 +33,7 @@ SUITE: dict[str, Callable[[Threat], PGD]] = {
     "pgd50_margin": lambda threat: PGD(steps=50, restarts=3, loss="margin"),
     "pgd200": lambda threat: PGD(steps=200),
 }
-ATTACKS = ("clean", *SUITE, "square", "autoattack")
+ATTACKS = ("clean", *SUITE, "one_pixel", "square", "autoattack")
 
 
 AnyImages = UInt8[Pixels, "n c h w"] | Float[Tensor, "n c h w"]
@@ -43,8 +44,11 @@ class Suite:
     """Which attacks, on how many of the first test images (`None`: all), with which budget for AutoAttack and Square.
 
     `autoattack_n` may be smaller, since AutoAttack is by far the dearest. `square_n` images and `square_queries`
-    queries are what Square gets, as an attack of the suite and in the checklist. `measures` names what of
-    `sensitivity` is measured, on the first `measure_n` images.
+    queries are what Square gets, as an attack of the suite and in the checklist; `one_pixel_n`, `one_pixel_queries`
+    what the one-pixel attack gets. `measures` names what of `sensitivity` and `distances` is measured, on the first
+    `measure_n` images, with so many `cw_steps` and `boundary_steps`.
+
+    `last`: attacks on the network of the last epoch, where that is not the best one; `None` for the same ones.
     """
 
     attacks: tuple[str, ...] = ("clean", "fgsm", "pgd20", "pgd50")
@@ -54,16 +58,21 @@ class Suite:
     square_queries: int = 500
     measures: tuple[str, ...] = ()
     measure_n: int = 200
+    one_pixel_n: int = 100
+    one_pixel_queries: int = 2000
+    cw_steps: int = 100
+    boundary_steps: int = 3000
+    last: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in self.attacks:
+        for name in (*self.attacks, *(self.last or ())):
             if name not in ATTACKS:
                 raise unknown("attack", name, ATTACKS)
         for name in self.measures:
-            if name not in MEASURES:
-                raise unknown("measure", name, MEASURES)
-        for name in ("n", "autoattack_n", "square_n", "square_queries", "measure_n"):
-            if (count := getattr(self, name)) is not None and count < 1:
+            if name not in (known := (*MEASURES, *DISTANCES)):
+                raise unknown("measure", name, known)
+        for name in (one.name for one in fields(self) if isinstance(getattr(self, one.name), int)):
+            if (count := getattr(self, name)) < 1:
                 raise UserError(f"the suite's {name} is {count}; it must be at least 1")
 
 
@@ -237,6 +246,8 @@ def _evaluate(
                 right = predictions(model, images, batch_size) == y
         elif name == "autoattack":
             right, left, flags = autoattack(model, *first(suite.autoattack_n), threat, seed=seed, state=state)
+        elif name == "one_pixel":
+            right = one_pixel(model, *first(suite.one_pixel_n), queries=suite.one_pixel_queries, seed=seed)
         elif name == "square":
             attack: dict[str, Any] = {"attacks": ("square",), "queries": suite.square_queries}
             right, _, _ = autoattack(model, *first(suite.square_n), threat, **attack, seed=seed)
@@ -245,8 +256,17 @@ def _evaluate(
         outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
     checks = checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
     few, generator = first(suite.measure_n), torch.Generator(images.device).manual_seed(seed)
-    measures = {name: Measure.of(MEASURES[name](model, *few, threat, generator)) for name in suite.measures}
+    measures = {name: Measure.of(_measure(name, model, *few, threat, suite, generator)) for name in suite.measures}
     return Evaluation(outcomes, checks, tuple(flags), measures)
+
+
+def _measure(
+    name: str, model: nn.Module, x: Tensor, y: Tensor, threat: Threat, suite: Suite, generator: torch.Generator
+) -> Tensor:
+    if name in DISTANCES:
+        steps = {"cw": suite.cw_steps, "boundary": suite.boundary_steps}[name]
+        return DISTANCES[name](model, x, y, steps=steps, seed=generator.initial_seed())
+    return MEASURES[name](model, x, y, threat, generator)
 
 
 def checklist(

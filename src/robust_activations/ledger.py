@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from robust_activations.errors import UserError
 from robust_activations.evaluation import Evaluation
 from robust_activations.files import write_atomically
+from robust_activations.models.transfer import Packed
 from robust_activations.run import Run
 
 VERSION = 1
@@ -41,7 +42,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Record:
-    """What came out of a run. `best` is the epoch with the highest held-out accuracy, chosen without the test set."""
+    """What came out of a run. `best` is the epoch with the highest held-out accuracy, chosen without the test set.
+
+    `activations` are what the activations of that epoch have learned, by site, unless it is very much.
+    """
 
     id: str
     run: Run
@@ -53,6 +57,7 @@ class Record:
     last: Evaluation
     best: Evaluation
     version: int = VERSION
+    activations: dict[str, dict[str, Packed]] = field(default_factory=dict)
 
 
 @cache
@@ -94,6 +99,9 @@ def loads(text: str) -> Record:
                 raise UserError(f"{name}: the count {outcome.correct} of {outcome.n} does not agree with the bits")
         for measure in evaluation.measures.values():
             measure.each  # noqa: B018 (raises)
+    for values in record.activations.values():
+        for value in values.values():
+            value.tensor  # noqa: B018 (raises)
     return record
 
 

@@ -28,6 +28,7 @@ class Run:
     - `share`, `activation_options`: see `activations.create`; `None` is the paper's way of sharing.
     - `normalize`: the model's first layer subtracts the training images' mean and divides by their deviation.
     - `held_out`: training images kept back for choosing the epoch. `train_n`: train on the first so many images only.
+    - `donor`: a run from whose best epoch the activations take what they start with, see `models.transfer`.
     - `extra`: an `.npz` of synthetic images below the data folder, of which each batch takes the share `extra_ratio`.
     """
 
@@ -50,6 +51,7 @@ class Run:
     extra: str | None = None
     extra_ratio: float = 0.5
     precision: Literal["fp32", "bf16"] = "fp32"
+    donor: Run | None = None
 
     def __post_init__(self) -> None:
         if self.activation not in activations.REGISTRY:
@@ -81,7 +83,8 @@ class Run:
         options = ",".join(f"{key}={value}" for key, value in sorted(self.activation_options.items()))
         share = f"@{self.share}" if self.share else ""
         activation = f"{self.activation}{share}{f'({options})' if options else ''}"
-        return f"{self.dataset}/{self.model}/{self.objective.name}/{activation}/seed{self.seed}"
+        donor = f"<{self.donor.dataset}:{self.donor.model}" if self.donor else ""
+        return f"{self.dataset}/{self.model}/{self.objective.name}/{activation}{donor}/seed{self.seed}"
 
 
 @cache

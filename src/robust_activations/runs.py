@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from tqdm import tqdm
 
 from robust_activations import checkpoints, data, distributed, ledger, models, paths
 from robust_activations.errors import UserError
-from robust_activations.evaluation import Evaluation, evaluate
+from robust_activations.evaluation import Evaluation, Suite, evaluate
 from robust_activations.ledger import Ledger, Provenance, Record
+from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
 from robust_activations.training import Images, Trained, train
 
@@ -90,8 +91,11 @@ def execute(
     go_on: Callable[[], bool] = lambda: True,
     progress: bool = False,
     sync_bn: bool = False,
+    donor: Record | None = None,
 ) -> Record | None:
     """Trains and evaluates one run; None if `go_on` said to stop first (what is done is kept and goes on next time).
+
+    `donor` is the record of `run.donor`, if it has one (of many processes, rank 0's counts: see `donor_of`).
 
     Of many processes rank 0 evaluates, and the others get None. `sync_bn`: BatchNorm over what all of them see.
 
@@ -105,6 +109,10 @@ def execute(
     folder, code = root / "checkpoints" / run.id, paths.fingerprint()
     dataset = data.load(run.dataset, root=root, image_size=run.image_size)
     model = build(run, dataset).to(device)
+    if donor is not None:
+        transfer(donor.activations, model)
+    elif run.donor is not None and not distributed.rank():
+        raise UserError(f"{run.label} needs the record of its donor {run.donor.id}")
     if sync_bn:
         model = distributed.synchronise(model)
     rows: list[dict] = []
@@ -141,6 +149,7 @@ def execute(
         parameters=sum(p.numel() for p in model.parameters()),
         last=evaluations[0],
         best=evaluations[1],
+        activations=packed(model),  # evaluated last: the best epoch's
     )
 
 
@@ -155,19 +164,21 @@ def tidy(run: Run, root: Path) -> None:
 def _evaluate_both(
     run: Run, model: nn.Module, trained: Trained, dataset: data.Dataset, device: torch.device, folder: Path
 ) -> tuple[Evaluation, Evaluation]:
-    """Saves and evaluates the last and the best epoch; once, where they are the same."""
+    """Saves and evaluates the last and then the best epoch; once, where they are the same."""
     same = trained.best_epoch == len(trained.history) - 1
     test = dataset.test_images.to(device), dataset.test_labels.to(device)
 
-    def one(name: str, weights: dict[str, Tensor]) -> Evaluation:
+    def one(name: str, weights: dict[str, Tensor], suite: Suite = run.suite) -> Evaluation:
         if weights:  # empty if the very first epoch diverged: then the model as it is
             model.load_state_dict(weights)
         checkpoints.save(folder / f"{name}.safetensors", model, run)
         state = folder / f"autoattack-{name}-{paths.fingerprint()}.json"
-        return evaluate(model, *test, run.threat, run.suite, seed=run.seed, state=state)
+        return evaluate(model, *test, run.threat, suite, seed=run.seed, state=state)
 
-    best = one("best", trained.best)
-    return (best, best) if same else (one("last", trained.last), best)
+    if same:
+        return (one("best", trained.best),) * 2
+    last = replace(run.suite, attacks=run.suite.last or run.suite.attacks, measures=())
+    return one("last", trained.last, last if run.suite.last else run.suite), one("best", trained.best)
 
 
 def provenance(
@@ -259,11 +270,15 @@ def campaign(
     todo, known = list(runs), Ledger(folder)
     with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
         for run in todo:
+            if run.donor and run not in known:  # another process may be making the donor: its lock is the sign
+                with FileLock(root / "checkpoints" / f"{run.donor.id}.lock"):
+                    pass
             if claimed := claim(run, study, known, root, done, in_time):
                 with claimed:
                     distributed.announce(run)
+                    donor = donor_of(run, folder)
                     if record := execute(
-                        run, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn
+                        run, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn, donor=donor
                     ):
                         ledger.write(record, folder, study)
                         tidy(run, root)
@@ -288,6 +303,10 @@ def claim(
         tqdm.write(note, file=sys.stderr)
     elif not in_time():
         done.unfinished += 1
+    elif run.donor and donor_of(run, known.folder) is None:
+        done.unfinished += 1
+        note = f"left out {run.label}: its donor {run.donor.id} has no record; run that first"
+        tqdm.write(note, file=sys.stderr)
     else:
         lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
         for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
@@ -302,6 +321,15 @@ def claim(
         lock.release()  # another process made it since
         done.present += 1
     return None
+
+
+def donor_of(run: Run, folder: Path) -> Record | None:
+    """The record of the run's donor, from this ledger or else the committed one; None without a donor or a record."""
+    if run.donor is None:
+        return None
+    places = (path for place in (folder, paths.ledger("cpu")) for path in place.glob(f"*/{run.donor.id}.json"))
+    path = next(places, None)
+    return None if path is None else ledger.loads(path.read_text())
 
 
 COMMAND = (sys.executable, "-m", "robust_activations")

@@ -64,6 +64,9 @@ class Schedule:
     - `weight_decay` acts on weights; on the activations' parameters and on BatchNorm's scale and shift (and all
       biases) only if `decay_activations`, `decay_norm`.
     - `ema`: decay of an average of the weights, which is then what is evaluated.
+    - `learn`: from which to which share of the run the activations' parameters are learned, by whole epochs. (0, 0)
+      leaves them as they start, (0.5, 1) is a second phase, (0, 0.5) freezes what was learned in the first half. What
+      else an activation carries, such as the statistics of FReLU's BatchNorm, follows the data all the same.
     """
 
     epochs: int = 30
@@ -78,6 +81,12 @@ class Schedule:
     decay_activations: bool = False
     decay_norm: bool = False
     ema: float | None = None
+    learn: tuple[float, float] = (0.0, 1.0)
+
+    def learns(self, epoch: int) -> bool:
+        """Whether the activations' parameters are learned in this epoch."""
+        first, end = self.learn
+        return first * self.epochs <= epoch < end * self.epochs
 
     def rate(self, progress: float) -> float:
         """Learning rate when the share `progress` in [0, 1) of the run is over."""
@@ -125,19 +134,17 @@ PROBE = PGD(steps=10)
 
 
 def parameter_groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
-    """Two groups, with and without weight decay; only what is trained, each parameter once."""
+    """Three groups: with weight decay, without, and the activations'; only what is trained, each parameter once."""
     own = set(activations.parameters(model))
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+    groups: dict[str, list[nn.Parameter]] = {"decayed": [], "free": [], "activations": []}
     for parameter in model.parameters():
-        if not parameter.requires_grad:
-            continue
-        if parameter in own:
-            decays = schedule.decay_activations
-        else:  # BatchNorm's scale and shift and all biases are vectors, weights are not
-            decays = parameter.dim() > 1 or schedule.decay_norm
-        (decayed if decays else free).append(parameter)
-    return [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": free, "weight_decay": 0.0}]
+        # BatchNorm's scale and shift and all biases are vectors, weights are not.
+        decays = parameter.dim() > 1 or schedule.decay_norm
+        name = "activations" if parameter in own else "decayed" if decays else "free"
+        if parameter.requires_grad:
+            groups[name].append(parameter)
+    decay = {"decayed": schedule.weight_decay, "activations": schedule.weight_decay * schedule.decay_activations}
+    return [{"name": name, "params": group, "weight_decay": decay.get(name, 0.0)} for name, group in groups.items()]
 
 
 def loss_of(
@@ -211,6 +218,9 @@ def train(
     """
     device = data.images.device
     context = precision_context(precision, device)
+    if not any(schedule.learns(epoch) for epoch in range(schedule.epochs)):
+        for parameter in activations.parameters(model):
+            parameter.requires_grad_(False)
     optimizer = torch.optim.SGD(
         parameter_groups(model, schedule), lr=schedule.lr, momentum=schedule.momentum, nesterov=schedule.momentum > 0
     )
@@ -290,7 +300,7 @@ def _epoch(
     for number, (x, y) in enumerate(batches):
         rate = schedule.rate((epoch + number / len(batches)) / schedule.epochs)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate if group["name"] != "activations" or schedule.learns(epoch) else 0.0
         loss, correct = step(x, y)
         optimizer.step()
         if average is not None:

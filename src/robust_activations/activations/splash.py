@@ -33,6 +33,7 @@ class SPLASH(Activation):
     - `hinges`: `None` for 0, 1, 2, 2.5 at S = 7 and equal spacing otherwise; `"even"` for equal spacing up to 2.5;
       or the hinges themselves, from 0 upwards, which then decide S.
     - `start`: `"relu"`, `"leaky_relu"` or `"identity"`.
+    - `learn_hinges`: learns the places of all hinges but the one at 0 too, one for both sides.
 
     **Raises** `UserError` for an even S, hinges that do not rise from 0, or an unknown start.
     """
@@ -46,6 +47,7 @@ class SPLASH(Activation):
         S: int = 7,
         hinges: Sequence[float] | str | None = None,
         start: str = "relu",
+        learn_hinges: bool = False,
     ) -> None:
         super().__init__()
         if S < 1 or S % 2 != 1:
@@ -66,11 +68,20 @@ class SPLASH(Activation):
         nn.init.constant_(self.a_pos[0], 1.0)
         nn.init.constant_(self.a_neg[0], START[start])
         self.b = tuple(float(b) for b in hinges)
+        self.hinges: nn.Parameter | None = None
+        if learn_hinges and len(self.b) > 1:
+            places = torch.tensor(self.b[1:])
+            places = places if channels is None else places[:, None].repeat(1, channels)
+            self.hinges = nn.Parameter(places)
         self.register_buffer("places", torch.tensor(self.b * 2), persistent=False)
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         slopes = torch.cat([self.a_pos, self.a_neg])
-        places = self.places.view(-1, *(1,) * (slopes.dim() - 1)).expand_as(slopes)
+        if self.hinges is None:
+            places = self.places.view(-1, *(1,) * (slopes.dim() - 1)).expand_as(slopes)
+        else:
+            side = torch.cat([torch.zeros_like(self.hinges[:1]), self.hinges])
+            places = torch.cat([side, side])
         return hinges(x, slopes, places, (1.0,) * len(self.b) + (-1.0,) * len(self.b))
 
     def extra_repr(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from robust_activations.errors import UserError, unknown
 CANONICAL = {
     "digits": "1540ad87692533b409538ca11055bf55cfeaa9d588cde9f9eff90162cdd773f7",
     "mnist": "3ce129e09b0c3e7c682e2c8fa6a9c7cdc77cb628559db2c2ac0a556fa938db79",
+    "mnist8": "720f51418de307de361e140d4692eb212c3388e2d5f3da172ed472f9e7a6bb1f",
     "cifar10": "175123ed684663cdd63755b670da5b7795503fe4b5327e6d115b28e91b77c554",
     "cifar100": "d76437e11e29971f61bcc5d53d475880276e6932ced6343fe7773e741d2003a4",
 }
@@ -64,7 +66,7 @@ _OFFICIAL = {
 
 def names() -> list[str]:
     """The names `load` knows; ``folder:PATH`` comes on top."""
-    return ["digits", *_OFFICIAL, "imagenette", "imagenette96", "imagenet"]
+    return ["digits", *_OFFICIAL, "mnist8", "imagenette", "imagenette96", "imagenet"]
 
 
 def load(name: str, root: str | Path = "data", *, download: bool = True, image_size: int | None = None) -> Dataset:
@@ -73,6 +75,7 @@ def load(name: str, root: str | Path = "data", *, download: bool = True, image_s
     - ``digits``: embedded in scikit-learn, see `digits`.
     - ``mnist``, ``fashion_mnist``, ``cifar10``, ``cifar100``, ``svhn``: torchvision's files below `root`, downloaded
       where they are missing and `download` allows it. Official splits in official order.
+    - ``mnist8``: MNIST at 8x8, as digits were made: on a canvas of 32x32, averaged over squares of 4x4 pixels.
     - ``imagenette``: fast.ai's folder ``imagenette2`` below `root`, the official images, at `image_size` pixels, 224
       unless it is given.
     - ``imagenette96``: the folder ``imagenette-96`` below `root`, at 96 pixels unless `image_size` is given. A lossy
@@ -95,6 +98,8 @@ def load(name: str, root: str | Path = "data", *, download: bool = True, image_s
         path = root / "cache" / f"{name}.safetensors"
         dataset = cached(path, name, partial(_official, name, root, download))
         _require_canonical(dataset, f"delete {path}")
+    elif name == "mnist8":
+        dataset = _averaged(name, load("mnist", root, download=download))
     elif name == "imagenet":
         dataset = imagenet(name, root / "imagenet", large)
     elif name == "imagenette":
@@ -128,6 +133,14 @@ def digits() -> Dataset:
     test = np.isin(np.arange(len(labels)), stratified(labels, 497))
     images, targets = torch.from_numpy(pixels.astype(np.uint8)), torch.from_numpy(labels.astype(np.int64))
     return Dataset("digits", images[~test], targets[~test], images[test], targets[test], _DIGITS)
+
+
+def _averaged(name: str, mnist: Dataset) -> Dataset:
+    def small(images: Any) -> UInt8[Tensor, "n 1 8 8"]:
+        return F.avg_pool2d(F.pad(images, (2, 2, 2, 2)).float(), 4).round().to(torch.uint8)
+
+    images = small(mnist.train_images), small(mnist.test_images)
+    return Dataset(name, images[0], mnist.train_labels, images[1], mnist.test_labels, mnist.classes)
 
 
 def _official(name: str, root: Path, download: bool) -> Dataset:

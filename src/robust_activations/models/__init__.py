@@ -17,7 +17,6 @@ from torch import nn
 
 from robust_activations.activations import factory
 from robust_activations.errors import UserError, unknown
-from robust_activations.models import imagenet
 from robust_activations.models.layers import Normalize, Statistics
 from robust_activations.models.plain import NIN, AllCNN, DigitsCNN, LeNet5
 from robust_activations.models.preact import load_robustbench, preact_resnet18, wide_resnet
@@ -62,18 +61,38 @@ class Entry:
 _COMMON = ("num_classes", "in_channels", "normalize")
 
 
-def _imagenet(build: Callable[..., nn.Module], title: str, size: int = 224) -> Entry:
+class _ImageNet:
+    """A model of `models.imagenet`, imported when it is asked for: torchvision takes as long as all else together."""
+
+    def __init__(self, cls: str, *args: Any, **options: Any) -> None:
+        self.cls, self.args, self.options = cls, args, options
+
+    @property
+    def build(self) -> Callable[..., nn.Module]:
+        from robust_activations.models import imagenet
+
+        return partial(getattr(imagenet, self.cls), *self.args, **self.options)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.build)
+
+    def __call__(self, *args: Any, **options: Any) -> nn.Module:
+        return self.build(*args, **options)
+
+
+def _imagenet(build: _ImageNet, title: str, size: int = 224) -> Entry:
     return Entry(build, title, size, classes=1000)
 
 
 def _efficientnet(version: str, width: float, depth: float, size: int, dropout: float) -> Entry:
     slow_norm = size >= 456
-    build = partial(imagenet.EfficientNet, width=width, depth=depth, dropout=dropout, slow_norm=slow_norm)
+    build = _ImageNet("EfficientNet", width=width, depth=depth, dropout=dropout, slow_norm=slow_norm)
     return _imagenet(build, f"EfficientNet-{version}", size)
 
 
 def _resnext(depths: tuple[int, ...], width: int, title: str) -> Entry:
-    return _imagenet(partial(imagenet.ResNet, depths, groups=32, width_per_group=width), title)
+    return _imagenet(_ImageNet("ResNet", depths, groups=32, width_per_group=width), title)
 
 
 REGISTRY: dict[str, Entry] = {
@@ -89,10 +108,10 @@ REGISTRY: dict[str, Entry] = {
     "preact_resnet18": Entry(preact_resnet18, "PreAct ResNet-18"),
     "wrn28_10": Entry(wide_resnet, "WRN-28-10"),
     "wrn34_10": Entry(partial(wide_resnet, depth=34), "WRN-34-10"),
-    "imagenet_resnet18": _imagenet(partial(imagenet.ResNet, (2, 2, 2, 2), basic=True), "ResNet-18 for ImageNet"),
-    "resnet50": _imagenet(partial(imagenet.ResNet, (3, 4, 6, 3)), "ResNet-50"),
-    "resnet101": _imagenet(partial(imagenet.ResNet, (3, 4, 23, 3)), "ResNet-101"),
-    "resnet152": _imagenet(partial(imagenet.ResNet, (3, 8, 36, 3)), "ResNet-152"),
+    "imagenet_resnet18": _imagenet(_ImageNet("ResNet", (2, 2, 2, 2), basic=True), "ResNet-18 for ImageNet"),
+    "resnet50": _imagenet(_ImageNet("ResNet", (3, 4, 6, 3)), "ResNet-50"),
+    "resnet101": _imagenet(_ImageNet("ResNet", (3, 4, 23, 3)), "ResNet-101"),
+    "resnet152": _imagenet(_ImageNet("ResNet", (3, 8, 36, 3)), "ResNet-152"),
     "resnext50_32x4d": _resnext((3, 4, 6, 3), 4, "ResNeXt-50 32x4d"),
     "resnext50_32x8d": _resnext((3, 4, 6, 3), 8, "ResNeXt-50 32x8d"),
     "resnext101_32x8d": _resnext((3, 4, 23, 3), 8, "ResNeXt-101 32x8d"),

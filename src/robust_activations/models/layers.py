@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -65,6 +66,26 @@ def conv_unit(
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not batch_norm)
     norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
     return nn.Sequential(conv, *norm, activation(outputs))
+
+
+class Denoise(nn.Module):
+    r"""Feature denoising of Xie et al. (2019): :math:`x + \mathrm{BN}(w * m(x))`, m the non-local mean.
+
+    m averages the features of all places, weighted by the softmax of :math:`\theta(x_i) \cdot \phi(x_j) / \sqrt d`;
+    :math:`w, \theta, \phi` are 1x1 convolutions, the last two to half as many channels d. Starts as the identity.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        d = max(1, channels // 2)
+        self.theta, self.phi = nn.Conv2d(channels, d, 1, bias=False), nn.Conv2d(channels, d, 1, bias=False)
+        self.conv, self.bn = nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.bn.weight)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        query, key, value = (part.flatten(2).transpose(1, 2) for part in (self.theta(x), self.phi(x), x))
+        mean = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(x.shape)
+        return x + self.bn(self.conv(mean))
 
 
 def initialize(model: nn.Module) -> None:

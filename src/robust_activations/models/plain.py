@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from robust_activations.activations import Factory
 from robust_activations.errors import UserError
-from robust_activations.models.layers import Statistics, conv_unit, initialize, normalizer
+from robust_activations.models.layers import Denoise, Statistics, conv_unit, initialize, normalizer
 
 
 class DigitsCNN(nn.Module):
     """Three convolutions for 8x8 images, made to be trained adversarially in seconds on a CPU.
 
     **Arguments**: `width` of the first layer; the next two have 2 and 4 times as many channels at half the size.
+    `blocks` convolutions at each size; `denoise` puts feature denoising behind each size.
     """
 
     def __init__(
@@ -32,15 +33,19 @@ class DigitsCNN(nn.Module):
         normalize: Statistics | None = None,
         width: int = 16,
         image_size: int = 8,
+        blocks: int = 1,
+        denoise: bool = False,
     ) -> None:
         super().__init__()
         self.normalize = normalizer(normalize, in_channels)
-        self.features = nn.Sequential(
-            conv_unit(in_channels, width, 3, activation),
-            conv_unit(width, 2 * width, 3, activation, stride=2),
-            conv_unit(2 * width, 4 * width, 3, activation, stride=2),
-            nn.Flatten(),
-        )
+        features: list[nn.Module] = []
+        inputs = in_channels
+        for outputs in (width, 2 * width, 4 * width):
+            features.append(conv_unit(inputs, outputs, 3, activation, stride=1 if outputs == width else 2))
+            features += [conv_unit(outputs, outputs, 3, activation) for _ in range(blocks - 1)]
+            features += [Denoise(outputs)] if denoise else []
+            inputs = outputs
+        self.features = nn.Sequential(*features, nn.Flatten())
         side = (image_size + 3) // 4
         self.fc = nn.Linear(4 * width * side * side, num_classes)
         initialize(self)

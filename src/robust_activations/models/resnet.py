@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robust_activations.activations import Factory
 from robust_activations.errors import UserError
-from robust_activations.models.layers import Statistics, conv_unit, initialize, normalizer
+from robust_activations.models.layers import Denoise, Statistics, conv_unit, initialize, normalizer
 
 
 class ZeroPadShortcut(nn.Module):
@@ -52,7 +52,8 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """A 3x3 stem, stages of blocks of which all but the first halve the image, average, linear layer.
 
-    **Arguments**: `widths` and `depths` of the stages; `option_a` for shortcuts without parameters.
+    **Arguments**: `widths` and `depths` of the stages; `option_a` for shortcuts without parameters; `denoise` puts
+    feature denoising behind every stage.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ResNet(nn.Module):
         depths: Sequence[int],
         *,
         option_a: bool = False,
+        denoise: bool = False,
         num_classes: int = 10,
         in_channels: int = 3,
         normalize: Statistics | None = None,
@@ -76,6 +78,8 @@ class ResNet(nn.Module):
                 stride = 2 if stage > 0 and i == 0 else 1
                 blocks.append(Block(inputs, width, stride, activation, option_a))
                 inputs = width
+            if denoise:
+                blocks.append(Denoise(width))
         self.blocks = nn.Sequential(*blocks)
         self.fc = nn.Linear(inputs, num_classes)
         initialize(self)
@@ -84,23 +88,24 @@ class ResNet(nn.Module):
         return self.fc(self.blocks(self.stem(self.normalize(x))).mean((2, 3)))
 
 
-def resnet20(activation: Factory, *, depth: int = 20, width: int = 16, **common: Any) -> ResNet:
+def resnet20(activation: Factory, *, depth: int = 20, width: int = 16, denoise: bool = False, **common: Any) -> ResNet:
     """ResNet for CIFAR with three stages and shortcuts without parameters (option A).
 
-    **Arguments**: `depth` 6n + 2: 20, 32, 44, 56, 110; `width` of the first stage; `common` to all models.
+    **Arguments**: `depth` 6n + 2: 20, 32, 44, 56, 110; `width` of the first stage; `denoise`, see `ResNet`; `common`
+    to all models.
     """
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
         raise UserError(f"resnet20: depth is {depth}; it must be 6n + 2: 8, 14, 20, 32, ...")
-    return ResNet(activation, (width, 2 * width, 4 * width), (blocks,) * 3, option_a=True, **common)
+    return ResNet(activation, (width, 2 * width, 4 * width), (blocks,) * 3, option_a=True, denoise=denoise, **common)
 
 
-def resnet18(activation: Factory, *, width: int = 64, **common: Any) -> ResNet:
+def resnet18(activation: Factory, *, width: int = 64, denoise: bool = False, **common: Any) -> ResNet:
     """ImageNet's ResNet-18 with a stem for CIFAR: 3x3, stride 1, no pooling.
 
-    **Arguments**: `width` of the first stage; `common` to all models.
+    **Arguments**: `width` of the first stage; `denoise`, see `ResNet`; `common` to all models.
     """
-    return ResNet(activation, (width, 2 * width, 4 * width, 8 * width), (2, 2, 2, 2), **common)
+    return ResNet(activation, (width, 2 * width, 4 * width, 8 * width), (2, 2, 2, 2), denoise=denoise, **common)
 
 
 def resnet34(activation: Factory, *, width: int = 64, **common: Any) -> ResNet:

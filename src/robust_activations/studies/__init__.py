@@ -10,12 +10,12 @@ from robust_activations import paths, runs
 from robust_activations.errors import UserError, unknown
 from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
-from robust_activations.studies import paf, primer, protocol, smooth
+from robust_activations.studies import paf, primer, protocol, smooth, sparta, splash
 from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
 
 __all__ = ["STUDIES", "Claim", "Reported", "Study", "Verdict", "collect", "compare", "get", "paired", "verdicts"]
 
-STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, smooth, protocol)}
+STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, smooth, splash, sparta, protocol)}
 
 
 def get(name: str) -> list[Study]:

@@ -45,6 +45,50 @@ def compare_measure(
     return Verdict(label, measured, ids(pairs))
 
 
+def compare_distance(
+    records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
+) -> Verdict:
+    """Are the distances `cw` or `boundary` larger for `first`? On the images that both are right on, image by image.
+
+    Of each image counts which distance is larger, for some are infinite. Supported or contradicted needs a sign test
+    over all images and pairs below `alpha` and, with two or more independent groups of pairs, an interval over groups
+    of the share that is larger, less the share that is smaller, that excludes 0.
+    """
+
+    def signs(a: Record, b: Record) -> np.ndarray:
+        one, other = a.best.measures[measure].each, b.best.measures[measure].each
+        n = min(len(one), len(other))
+        both = ~np.isnan(one[:n]) & ~np.isnan(other[:n])
+        return (one[:n] > other[:n]).astype(float)[both] - (one[:n] < other[:n])[both]
+
+    found = matched(records, runs, first, second)
+    pairs = [(a, b) for a, b in found if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
+    if not pairs:
+        return Verdict("not tested here")
+    groups = [np.concatenate([signs(a, b) for a, b in one]) for one in independent(pairs)]
+    everything = np.concatenate(groups)
+    larger, smaller = int((everything > 0).sum()), int((everything < 0).sum())
+    if not larger + smaller:
+        return Verdict("not tested here")
+    p = float(stats.binomtest(larger, larger + smaller).pvalue)
+    _, low, high = over_seeds([float(values.mean()) for values in groups])
+    label: Label = "undecided"
+    if p < alpha and (len(groups) == 1 or low > 0 or high < 0):
+        label = "supported" if larger > smaller else "contradicted"
+    one, other = (median_distance([pair[i] for pair in pairs], measure) for i in (0, 1))
+    share = 100 * larger / (larger + smaller)
+    measured = (
+        f"median {measure} distance {one:.3g} against {other:.3g}, larger on {share:.0f} % of "
+        f"{larger + smaller} images; sign test p = {p:.2g} ({counted(pairs)})"
+    )
+    return Verdict(label, measured, ids(pairs))
+
+
+def median_distance(records: Iterable[Record], measure: str) -> float:
+    """Over all images that the networks are right on; one that nothing was found for counts as infinitely far."""
+    return float(np.nanmedian(np.concatenate([record.best.measures[measure].each for record in records])))
+
+
 def robust_gap(record: Record) -> tuple[float, float]:
     """Accuracy on attacked training images less that under PGD-10 on held-out ones, last epoch; its standard error."""
     last, n = record.history[-1], record.run.held_out

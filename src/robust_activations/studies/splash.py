@@ -1,0 +1,253 @@
+"""Tavakoli, Agostinelli and Baldi, "SPLASH: Learnable Activation Functions", arXiv 2006.08947 (2020), and 2021.
+
+Of the paper's text only the abstract and the start of the introduction were available: datasets, networks and the nine
+rivals are theirs, every number below is our choice. Each experiment is a function from a scale to runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from robust_activations.attacks import Threat
+from robust_activations.data import Augment
+from robust_activations.run import Run
+from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Test, Wanted, compare
+from robust_activations.studies.protocol import SEEDS, light, recipe, standard
+from robust_activations.studies.verdicts import compare_distance
+from robust_activations.training import Objective, Schedule
+
+# "Swish" is read as SiLU.
+NINE = ("relu", "leaky_relu", "prelu", "tanh", "sigmoid", "elu", "maxout", "silu", "apl")
+PAIR = ("relu", "splash")  # the two that the robustness experiments compare
+
+# Datasets and networks by scale, those with all ten activations first.
+PLACES = {
+    "digits": {("digits", "digits_cnn"): True, ("digits", "lenet5"): False},
+    "cpu": {
+        ("mnist", "lenet5"): True,
+        ("cifar10", "resnet20"): True,
+        ("cifar10", "all_cnn"): False,
+        ("cifar10", "nin"): False,
+        ("cifar100", "resnet20"): False,
+    },
+}
+PLACES["gpu"] = PLACES["paper"] = {("mnist", "lenet5"): True} | {
+    (dataset, model): True for dataset in ("cifar10", "cifar100") for model in ("resnet20", "all_cnn", "nin")
+}
+# Hinges that cut |N(0, 1)| into four equal shares, a reading of "derived from the data".
+QUARTILES = [0.0, 0.319, 0.674, 1.15]
+# The last is the co-authors' later code at S = 7.
+CHOICES: dict[str, dict[str, Any]] = {
+    "S = 3": {"S": 3},
+    "S = 5": {"S": 5},
+    "S = 9": {"S": 9},
+    "S = 15": {"S": 15},
+    "hinges at quartiles": {"hinges": QUARTILES},
+    "hinges evenly spaced": {"hinges": "even"},
+    "hinges learned": {"learn_hinges": True},
+    "start as leaky ReLU": {"start": "leaky_relu"},
+    "start as identity": {"start": "identity"},
+}
+# When the coefficients are learned, in shares of the run.
+PHASES = {"learned in the second half": (0.5, 1.0), "learned, then frozen": (0.0, 0.5)}
+
+
+# ---- experiments ----------------------------------------------------------------------------------------------------
+
+
+def accuracy(scale: str) -> dict[tuple[str, str], dict[str, list[Run]]]:
+    """By dataset and network: SPLASH and the nine, trained without attacks; by activation one run a seed."""
+    out: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    for (dataset, model), whole in PLACES[scale].items():
+        names = (*PAIR, *(name for name in NINE if name not in PAIR)) if whole else PAIR
+        out[dataset, model] = {
+            name: [
+                standard(scale, dataset, model, name, attacked=name in PAIR and model != "lenet5", seed=seed)
+                if scale == "digits"
+                else standard(scale, dataset, model, name, attacked=name in PAIR, seed=seed)
+                for seed in _seeds(scale, model, name)
+            ]
+            for name in names
+        }
+    if scale == "paper":
+        out["imagenet", "imagenet_resnet18"] = {name: [_imagenet(name)] for name in PAIR}
+    return out
+
+
+def _seeds(scale: str, model: str, name: str) -> tuple[int, ...]:
+    if scale == "cpu" or (scale == "digits" and model == "lenet5"):
+        return SEEDS[:1]
+    return SEEDS if scale == "digits" or name in PAIR else SEEDS[:1]
+
+
+def robustness(scale: str) -> dict[tuple[str, str], dict[str, list[Run]]]:
+    """Of those, the pairs of ReLU and SPLASH that were attacked with everything."""
+    return {
+        place: {name: found[name] for name in PAIR}
+        for place, found in accuracy(scale).items()
+        if "one_pixel" in found["splash"][0].suite.attacks
+    }
+
+
+def choices(scale: str) -> dict[str, Run]:
+    """SPLASH as the paper has it, as far as we know, and with one choice made otherwise, trained without attacks."""
+    (dataset, model), *_ = PLACES[scale]
+    if scale in ("gpu", "paper"):
+        dataset, model = "cifar10", "resnet20"
+
+    def make(name: str = "splash", **more: Any) -> Run:
+        return standard(scale, dataset, model, name, **more)
+
+    usual = accuracy(scale)[dataset, model]
+    base = usual["splash"][0].schedule
+    out = {"S = 7": usual["splash"][0], "ReLU": usual["relu"][0]}
+    out |= {title: make(activation_options=options) for title, options in CHOICES.items()}
+    out |= {f"one for each {of}": make(share=share) for of, share in (("network", "network"), ("channel", "channel"))}
+    out |= {title: make(schedule=replace(base, learn=learn)) for title, learn in PHASES.items()}
+    if model == "lenet5":
+        out |= {f"{name}, no BatchNorm": make(name, model_options={"batch_norm": False}) for name in PAIR}
+    return out
+
+
+def adversarial(scale: str) -> dict[str, Run]:
+    """SPLASH and ReLU under adversarial training, which the paper did not try, and SPLASH with other choices."""
+    make = recipe(scale)
+    out = {"ReLU": make("relu"), "S = 7": make("splash"), "SiLU": make("silu")}
+    out["hinges evenly spaced"] = make("splash", activation_options={"hinges": "even"}, **light(scale))
+    if scale != "cpu":
+        for title in ("hinges at quartiles", "hinges learned", "start as leaky ReLU"):
+            out[title] = make("splash", activation_options=CHOICES[title], **light(scale))
+        schedule = out["S = 7"].schedule
+        for title, learn in PHASES.items():
+            out[title] = make("splash", schedule=replace(schedule, learn=learn), **light(scale))
+    return out
+
+
+def seeds_of(scale: str) -> Iterator[Run]:
+    """The protocol's further seeds of ReLU and SPLASH under adversarial training."""
+    if scale != "cpu":
+        for seed in SEEDS[1:]:
+            yield from (recipe(scale)(name, seed=seed) for name in PAIR)
+
+
+def _imagenet(name: str) -> Run:
+    """The journal version has experiments on ImageNet; which network and recipe is not known to us."""
+    return standard(
+        "paper",
+        "imagenet",
+        "imagenet_resnet18",
+        name,
+        attacked=True,
+        threat=Threat("linf", "1/255"),
+        image_size=224,
+        augment=Augment(resized=True, flip=True),
+        schedule=Schedule(epochs=90, batch_size=256, shape="step", milestones=(1 / 3, 2 / 3), weight_decay=1e-4),
+    )
+
+
+def runs(scale: str) -> Iterator[Run]:
+    """Most valuable first: the attacked pairs, adversarial training, the nine others, then the choices."""
+    for found in robustness(scale).values():
+        for name in PAIR:
+            yield found[name][0]
+    yield from adversarial(scale).values()
+    for found in accuracy(scale).values():
+        for several in found.values():
+            yield from several
+    yield from choices(scale).values()
+    yield from seeds_of(scale)
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------------
+
+
+def usual(*names: str, objective: Callable[[Objective], bool] = lambda objective: not objective.adversarial) -> Wanted:
+    """Without options, trained without attacks."""
+    return lambda run: (
+        run.activation in names
+        and not run.activation_options
+        and run.share is None
+        and run.schedule.learn == (0.0, 1.0)
+        and run.donor is None
+        and objective(run.objective)
+    )
+
+
+def hinged(run: Run) -> bool:
+    """SPLASH with another number of hinges."""
+    return run.activation == "splash" and run.activation_options.keys() == {"S"}
+
+
+ROBUST = Reported("up to 31 % more robust", "abstract of arXiv 2006.08947", "SEEN")
+
+
+def _withstands(key: str, words: str, test: Test) -> Claim:
+    return Claim(
+        id=f"splash-{key}",
+        statement=f"Trained without attacks, SPLASH is more robust than ReLU {words}.",
+        citation="tavakoli2021",
+        reported=ROBUST,
+        test=test,
+    )
+
+
+def _under(attack: str) -> Test:
+    return lambda records, runs: compare(records, runs, usual("splash"), usual("relu"), attack=attack)
+
+
+def _distance(measure: str) -> Test:
+    return lambda records, runs: compare_distance(records, runs, usual("splash"), usual("relu"), measure)
+
+
+CLAIMS = (
+    Claim(
+        id="splash-standard",
+        statement="Trained without attacks, SPLASH is more robust than ReLU.",
+        citation="tavakoli2021",
+        reported=ROBUST,
+        test=lambda records, runs: compare(records, runs, usual("splash"), usual("relu")),
+    ),
+    _withstands("fgsm", "under FGSM", _under("fgsm")),
+    _withstands("cw", "under the attack of Carlini and Wagner: it takes larger changes", _distance("cw")),
+    _withstands("boundary", "under the boundary attack: it takes larger changes", _distance("boundary")),
+    _withstands("one-pixel", "under the one-pixel attack", _under("one_pixel")),
+    Claim(
+        id="splash-autoattack",
+        statement="The gain without adversarial training survives AutoAttack.",
+        citation="tavakoli2021",
+        reported=Reported("", "AutoAttack is as old as the paper", "NOT FOUND"),
+        test=_under("autoattack"),
+    ),
+    Claim(
+        id="splash-accuracy",
+        statement="On clean images SPLASH is more accurate than the nine activations it is compared with.",
+        citation="tavakoli2021",
+        reported=Reported("superior on 3 datasets and 4 networks", "abstract of arXiv 2006.08947", "SEEN"),
+        test=lambda records, runs: compare(records, runs, usual("splash"), usual(*NINE), attack="clean"),
+    ),
+    Claim(
+        id="splash-seven",
+        statement="Seven hinges are enough: S = 7 is not less accurate than other numbers by a point or more.",
+        citation="kunc2024",
+        reported=Reported("S = 7 usually works well", "survey arXiv 2402.09092, section 4.30", "SEEN-2nd"),
+        test=lambda records, runs: compare(
+            records, runs, usual("splash"), hinged, attack="clean", differ=ACTIVATION, margin=0.01
+        ),
+    ),
+    Claim(
+        id="splash-adversarial",
+        statement="Under adversarial training, which the paper did not try, SPLASH is more robust than ReLU.",
+        citation="tavakoli2021",
+        reported=Reported("", "the abstract speaks of no adversarial training", "NOT FOUND"),
+        test=lambda records, runs: compare(
+            records,
+            runs,
+            usual("splash", objective=lambda objective: objective.adversarial),
+            usual("relu", objective=lambda objective: objective.adversarial),
+        ),
+    ),
+)
+
+STUDY = Study("splash", "SPLASH units (Tavakoli, Agostinelli, Baldi)", runs, CLAIMS)
