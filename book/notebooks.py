@@ -40,18 +40,16 @@ def render(script: Path) -> NotebookNode:
 def faults(folder: Path) -> list[str]:
     """What is wrong with the pairs in ``folder``, one line a fault: a missing twin, a pair that disagrees, a stored
     output, another kernel, a figure without alt text, caption or name."""
-    found: list[str] = []
     names = {path.stem for suffix in ("py", "ipynb") for path in folder.glob(f"*.{suffix}")}
-    for name in sorted(names):
-        script, twin = folder / f"{name}.py", folder / f"{name}.ipynb"
-        for path, other in ((script, twin), (twin, script)):
-            if not path.exists():
-                found.append(f"{other.name}: {path.name} is missing")
-        if script.exists() and twin.exists():
-            notebook = nbformat.read(twin, as_version=4)
-            found += [f"{twin.name}: {line}" for line in _disagreement(render(script), notebook)]
-            found += [f"{twin.name}: {line}" for line in _notebook_faults(notebook)]
-    return found
+    return [line for name in sorted(names) for line in _pair_faults(folder / f"{name}.py", folder / f"{name}.ipynb")]
+
+
+def _pair_faults(script: Path, twin: Path) -> list[str]:
+    pair = ((script, twin), (twin, script))
+    if missing := [f"{other.name}: {path.name} is missing" for path, other in pair if not path.exists()]:
+        return missing
+    notebook = nbformat.read(twin, as_version=4)
+    return [f"{twin.name}: {line}" for line in (*_disagreement(render(script), notebook), *_notebook_faults(notebook))]
 
 
 def _disagreement(ours: NotebookNode, theirs: NotebookNode) -> list[str]:
@@ -92,9 +90,9 @@ def main() -> int:
     options = parser.parse_args()
     if not options.check:
         for script in sorted(options.folder.glob("*.py")):
-            twin, notebook = script.with_suffix(".ipynb"), render(script)
-            if not twin.exists() or any(twin.name == line.split(":")[0] for line in faults(options.folder)):
-                nbformat.write(notebook, twin)
+            twin = script.with_suffix(".ipynb")
+            if _pair_faults(script, twin):
+                nbformat.write(render(script), twin)
                 print(f"wrote {twin}")
     found = faults(options.folder)
     print("\n".join(found) or f"the pairs in {options.folder} agree")

@@ -33,7 +33,7 @@ def of(study):
     return [one for one in judged if one.study == study]
 
 
-shown = ("paf", "sat", "protocol")  # a heading each, below
+shown = ("paf", "sat", "splash", "sparta")  # a heading each, below
 assert {one.study for one in judged} == set(shown), "a study with claims is missing from this page"
 tested = [one for one in judged if one.verdict.label != claims.UNTESTED]
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
@@ -67,7 +67,8 @@ Markdown(claims.summary(judged))
 #   below. Here no difference counts in favour of the claim, and a wide interval does not.
 #
 # a measure
-# : such as the radius within which an image can be made wrong: a paired t test over the images that both get right takes McNemar's place.
+# : such as the radius within which an image can be made wrong: a paired t test over the images that both get right takes McNemar's place,
+#   or, for distances of which some are infinite because nothing was found, a sign test.
 #
 # a gap or a learned parameter
 # : the 95 % interval decides: that of the difference of two generalisation gaps must exclude 0, that of a parameter over runs the value that
@@ -112,15 +113,28 @@ Markdown(claims.overview(of("sat")))
 Markdown(claims.details(of("sat")))
 
 # %% [markdown]
-# ## SPLASH and Sparta
+# ## SPLASH
 #
-# What {cite:t}`tavakoli2021` and {cite:t}`guo2021` claim first, tested under the one protocol of {doc}`/notebooks/protocol_01_ranking`.
+# The claims of {cite:t}`tavakoli2021`, of which we could read the abstract, and our own question whether anything of them is left under
+# adversarial training. What they mean, and what could be wrong with our answers: {doc}`/notebooks/splash_06_discussion`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(of("protocol")))
+Markdown(claims.overview(of("splash")))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.details(of("protocol")))
+Markdown(claims.details(of("splash")))
+
+# %% [markdown]
+# ## Sparta
+#
+# The claims of {cite:t}`guo2021`, whose formula we have not seen: what is judged is our reading of it, R2 unless it says otherwise. What they
+# mean, and what could be wrong with our answers: {doc}`/notebooks/sparta_05_discussion`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.overview(of("sparta")))
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(claims.details(of("sparta")))
 
 # %% [markdown]
 # ## Running it again

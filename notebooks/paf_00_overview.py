@@ -26,8 +26,6 @@ studies.collect("paf")  # scale digits: trains what is missing
 published = {run.activation: run for run in reversed(paf.STUDY.runs("paper"))}
 
 # %% tags=["remove-cell"]
-from collections import Counter
-
 from IPython.display import Markdown
 from myst_nb import glue
 
@@ -124,19 +122,10 @@ TITLES = {
 Markdown(plans.experiments({title: paf.EXPERIMENTS[name] for name, title in TITLES.items()}))
 
 # %% [markdown]
-# And this is what it costs. What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from
-# recorded runs with the same data, network and objective, and where there is no such record it stays open. A run can be stopped at any
-# moment, and the same command goes on from there.
+# And this is what it costs.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(plans.plan("paf"))
-
-# %% [markdown]
-# Times are those on the clock. A run that shared its cores with other work, or stood still in between, counts its waiting too,
-# and so does an estimate made from it; the first records at `cpu` were made on a busy machine, so expect less.
-
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(plans.unready("paf"))
+Markdown(plans.costs("paf"))
 
 # %% tags=["remove-cell"]
 run = published["pssilu"]
@@ -187,18 +176,7 @@ Markdown(plans.recipe(recipe))
 # their code. The code knows more networks than we run; the whole grid at scale `paper` is:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-NORMS = {"linf": "ℓ∞", "l2": "ℓ2"}
-grid = Counter(
-    (
-        run.dataset + (" with synthetic images" if run.extra else ""),
-        f"`{run.model}`",
-        f"{NORMS[run.threat.norm]}, {run.threat.radius:.3g}",
-        {"pgd_at": "PGD-AT", "trades": "TRADES", "standard": "none"}[run.objective.name],
-    )
-    for run in paf.STUDY.runs("paper")
-)
-rows = [[*setting, f"{count}"] for setting, count in grid.items()]
-Markdown(catalogue.table(["Data", "Network", "ε", "Adversarial training", "Runs"], rows))
+Markdown(plans.grid(paf.STUDY.runs("paper")))
 
 # %% [markdown]
 # The smaller scales do not follow this recipe. They use that of {doc}`/notebooks/protocol_01_ranking`, the same for every

@@ -14,9 +14,8 @@
 # *Reading time: 12 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
 
 # %%
-from robust_activations import paths, studies
+from robust_activations import studies
 from robust_activations.figures import catalogue, claims, critics, plans, style
-from robust_activations.ledger import Ledger
 from robust_activations.studies import paf, paf_claims
 
 studies.collect("paf")  # scale digits: trains what is missing
@@ -26,26 +25,15 @@ judged = claims.judged(study="paf")  # at every scale, by the records there are
 from IPython.display import Markdown
 from myst_nb import glue
 
-from robust_activations.figures.standings import failures
-
 
 def note(name, text):
     glue(name, str(text), display=False)
 
 
-tested = [one for one in judged if one.verdict.label != claims.UNTESTED]
-scales = [scale for scale in paths.SCALES if any(one.scale == scale for one in tested)]
-ledgers = {scale: Ledger(paths.ledger(scale)) for scale in scales}
+ledgers = claims.ledgers(judged)
 authors = [one for one in judged if one.claim.citation in ("dai2021", "dai2022")]
 others = [one for one in judged if one not in authors]
 note("claims", len({one.claim.id for one in authors}))
-note("tests", len(tested))
-note("by_chance", f"{0.05 * len(tested):.1f}")
-every = {record.id: record for scale in scales for record in ledgers[scale].of(paf.STUDY.runs(scale))}.values()
-note("records", len(every))
-note("collapsed", sum(bool(record.collapsed) for record in every) or "none")
-note("masked", len({record.id for record, *_ in failures(every)}) or "none")
-note("seeds", len({record.run.seed for record in every}))
 
 # %% [markdown]
 # ## The claims
@@ -59,11 +47,10 @@ Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing([*authors, *others]))
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.READING)
+
 # %% [markdown]
-# The verdicts are drawn by a rule that is the same for all ({doc}`/notebooks/claims` spells it out), and *why* names the part of
-# the rule that decided. *Undecided* means that the records do not show it either way, not that there is no effect. A verdict
-# at `digits` is a demonstration of the method on 8×8 images; it neither confirms nor refutes a paper about CIFAR-10.
-#
 # ### The two versions against each other
 #
 # The versions differ on the negative side, and our records hold both experiments: the one of 2021 in networks trained on clean
@@ -170,29 +157,22 @@ Markdown(plans.settings("paf"))
 #   for 200 epochs, with millions of synthetic images for the headline. A claim can fail here and hold there, and the other way round.
 #
 # training
-# : one-step training (N-FGSM, at `cpu`) is not PGD adversarial training. It is cheaper and can collapse. Collapsed runs are left out
-#   of verdicts and never ranked; of the {glue:text}`records` records behind this page {glue:text}`collapsed` collapsed.
-#
-# one seed
-# : seeds of each run in this study: {glue:text}`seeds`. Several *pairs* in a verdict are several settings or activations. Those that share a
-#   network, as that of ReLU, count as one group, and a single group has no protection from an unlucky ReLU.
+# : one-step training (N-FGSM, at `cpu`) is not PGD adversarial training. It is cheaper and can collapse.
 #
 # the attack
-# : at the two small scales the strongest is PGD. Gradient masking would flatter whoever has it. Checks for it stand in every
-#   record, and {glue:text}`masked` of these records failed any; this does not prove that none is masked.
+# : at the two small scales the strongest is PGD.
 #
 # choice of the epoch
 # : on held-out training images, for all alike. The authors' code chooses on the test images.
 #
-# many verdicts
-# : {glue:text}`tests` verdicts stand on this page. Where no effect exists, each has a 5 % risk of its own, so chance alone could make up to
-#   about {glue:text}`by_chance` of them wrong. They are not corrected for their number, because each is a claim that somebody has made; who searches among
-#   them for *any* effect must correct.
-#
 # our readings
 # : the values of the frozen parameters are ours. β of PSSiLU is trained with the penalty and the clip of the authors' code, which hold it
 #   near 0; {doc}`/notebooks/paf_05_what_they_learn` shows it without them.
-#
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.caveats("paf", judged))
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - **PSSiLU over ReLU.** A gain over several seeds at scale `gpu` under AutoAttack, larger than what tuning ReLU's weight decay

@@ -133,19 +133,10 @@ Markdown(
 )
 
 # %% [markdown]
-# And this is what it costs. What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from
-# recorded runs with the same data, network and objective, and where there is no such record it stays open. A run can be stopped at any
-# moment, and the same command goes on from there.
+# And this is what it costs.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(plans.plan("sat"))
-
-# %% [markdown]
-# Times are those on the clock. A run that shared its cores with other work, or stood still in between, counts its waiting too,
-# and so does an estimate made from it; the first records at `cpu` were made on a busy machine, so expect less.
-
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(plans.unready("sat"))
+Markdown(plans.costs("sat"))
 
 # %% tags=["remove-cell"]
 schedule, objective = run.schedule, run.objective

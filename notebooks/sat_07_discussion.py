@@ -28,25 +28,14 @@ judged = claims.judged(study="sat")  # at every scale, by the records there are
 from IPython.display import Markdown
 from myst_nb import glue
 
-from robust_activations.figures.standings import failures
-
 
 def note(name, text):
     glue(name, str(text), display=False)
 
 
-tested = [one for one in judged if one.verdict.label != claims.UNTESTED]
-scales = [scale for scale in paths.SCALES if any(one.scale == scale for one in tested)]
-ledgers = {scale: Ledger(paths.ledger(scale)) for scale in scales}
+ledgers = claims.ledgers(judged)
 elsewhere = claims.judged(study="paf")  # where the claims of Singla and Huang are tested
-every = {record.id: record for scale in scales for record in ledgers[scale].of(smooth.STUDY.runs(scale))}.values()
 note("claims", len({one.claim.id for one in judged}))
-note("tests", len(tested))
-note("by_chance", f"{0.05 * len(tested):.1f}")
-note("records", len(every))
-note("collapsed", sum(bool(record.collapsed) for record in every) or "none")
-note("masked", len({record.id for record, *_ in failures(every)}) or "none")
-note("seeds", len({record.run.seed for record in every}))
 note("large", f"{smooth.LARGE:g}")
 
 # %% [markdown]
@@ -60,50 +49,39 @@ Markdown(claims.summary(judged))
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(judged))
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.READING)
+
 # %% [markdown]
-# The verdicts are drawn by a rule that is the same for all ({doc}`/notebooks/claims` spells it out), and *why* names the part of
-# the rule that decided. *Undecided* means that the records do not show it either way, not that there is no effect. A verdict
-# at `digits` is a demonstration of the method on 8×8 images; it neither confirms nor refutes a paper about ImageNet.
-#
 # ### Step by step
 #
 # An argument is as strong as its weakest step, so it helps to read the verdicts in its order. Longer training and stronger
 # attacks are controls of it.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-
-
-def labels(*ids):
-    said = []
-    for name in ids:
-        own = [f"**{one.verdict.label}** (`{one.scale}`)" for one in tested if one.claim.id == name]
-        said.append(f"`{name}`: {', '.join(own) or 'not tested at any scale yet'}")
-    return "<br>".join(said)
-
-
 rows = [
     [
         "It is the gradient",
-        labels("sat-gradient-attack", "sat-gradient-update", "sat-gradient-both"),
+        claims.labels(judged, "sat-gradient-attack", "sat-gradient-update", "sat-gradient-both"),
         "{doc}`/notebooks/sat_02_gradient_quality`",
     ],
     [
         "Longer training is no substitute",
-        labels("sat-not-longer"),
+        claims.labels(judged, "sat-not-longer"),
         "{doc}`/notebooks/sat_02_gradient_quality`",
     ],
     [
         "So be smooth: more robust, and for free",
-        labels("sat-silu", "sat-smooth", "sat-free"),
+        claims.labels(judged, "sat-silu", "sat-smooth", "sat-free"),
         "{doc}`/notebooks/sat_03_smooth_activations`, {doc}`/notebooks/sat_04_cost`",
     ],
     [
         "It is not the negative side",
-        labels("sat-below-zero", "sat-celu"),
+        claims.labels(judged, "sat-below-zero", "sat-celu"),
         "{doc}`/notebooks/sat_03_smooth_activations`",
     ],
-    ["It scales", labels("sat-scaling"), "{doc}`/notebooks/sat_05_scaling`"],
-    ["It survives stronger attacks", labels("bai-autoattack"), "{doc}`/notebooks/sat_06_sanity`"],
+    ["It scales", claims.labels(judged, "sat-scaling"), "{doc}`/notebooks/sat_05_scaling`"],
+    ["It survives stronger attacks", claims.labels(judged, "bai-autoattack"), "{doc}`/notebooks/sat_06_sanity`"],
 ]
 Markdown(catalogue.table(["Step", "Our records", "Page"], rows))
 
@@ -190,29 +168,23 @@ Markdown(plans.settings("sat"))
 #
 # training
 # : the paper trains with one step, and so does `cpu` (N-FGSM, which adds more noise); `digits` trains with several PGD steps. With a better
-#   attacker in training, a better gradient *for the attacker* has less to add. One-step training can collapse. Collapsed
-#   runs are left out of verdicts; of the {glue:text}`records` records behind this page {glue:text}`collapsed` collapsed.
-#
-# one seed
-# : this study has {glue:text}`seeds` seed a run. Several *pairs* in a verdict are several activations or sizes. Those that share a network,
-#   as that of ReLU, count as one group, and a single group has no protection from an unlucky ReLU.
+#   attacker in training, a better gradient *for the attacker* has less to add. One-step training can collapse.
 #
 # the attack
 # : a smooth activation may be easier to attack, so ReLU could be *overrated* by a weak attack and the gain be larger than it looks; or
-#   a gain could be masked gradients. Both are looked at on {doc}`/notebooks/sat_06_sanity`. Checks for masking stand in every record, and
-#   {glue:text}`masked` of these records failed any; this does not prove that none is masked.
+#   a gain could be masked gradients. Both are looked at on {doc}`/notebooks/sat_06_sanity`.
 #
 # choice of the epoch
 # : on held-out training images, for all alike. How the authors chose theirs is not known to us.
 #
-# many verdicts
-# : {glue:text}`tests` verdicts stand on this page. Where no effect exists, each has a 5 % risk of its own, so chance alone could make up to
-#   about {glue:text}`by_chance` of them wrong. They are not corrected for their number, because each is a claim that somebody has made.
-#
 # our readings
 # : which α the paper took for the table on ELU and CELU is not known to us; ours is {glue:text}`large`. SmoothReLU follows the code, where its
 #   sharpness is learned and starts at 400, close to ReLU.
-#
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.caveats("sat", judged))
+
+# %% [markdown]
 # ## What would change our mind
 #
 # - **The gradient.** A gain from the backward pass alone, for attacker and learner, over several seeds. If only the forward change helps, it is

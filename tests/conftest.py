@@ -5,7 +5,18 @@ import torch
 from jaxtyping import install_import_hook
 
 # The modules that handle tensors.
-TENSORS = ("activations", "attacks", "checks", "data", "evaluation", "folding", "models", "stats", "training")
+TENSORS = (
+    "activations",
+    "attacks",
+    "checks",
+    "data",
+    "distances",
+    "evaluation",
+    "folding",
+    "models",
+    "stats",
+    "training",
+)
 install_import_hook([f"robust_activations.{name}" for name in TENSORS], "beartype.beartype")
 
 

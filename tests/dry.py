@@ -19,6 +19,7 @@ from robust_activations.training import Images
 SHAPES = {
     "digits": (1, 10, 8),
     "mnist": (1, 10, 28),
+    "mnist8": (1, 10, 8),
     "fashion_mnist": (1, 10, 28),
     "cifar10": (3, 10, 32),
     "cifar100": (3, 100, 32),

@@ -13,13 +13,13 @@ import torch
 
 import tiny
 from robust_activations import paths, studies
-from robust_activations.evaluation import Evaluation, Outcome
+from robust_activations.evaluation import Check, Evaluation, Outcome
 from robust_activations.figures import claims, critics, plans
 from robust_activations.ledger import Ledger, Record, write
 from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
-from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth
-from robust_activations.studies.verdicts import compare_gap, compare_measure, every, moved
+from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth, sparta, splash
+from robust_activations.studies.verdicts import compare_distance, compare_gap, compare_measure, every, moved
 
 ROOT = Path(__file__).parents[1]
 SILU, RELU, GELU = (replace(tiny.RUN, activation=name) for name in ("silu", "relu", "gelu"))
@@ -157,6 +157,25 @@ def test_why_a_measure_is_larger():
     assert found(-0.2) == ("contradicted", "p is below 0.05, against the claim")
 
 
+@pytest.mark.parametrize(
+    ("shift", "label", "against"), [(0.3, "supported", ""), (-0.3, "contradicted", ", against the claim")]
+)
+def test_why_a_distance_is_larger(shift, label, against):
+    """The share of images decides, not a sign: a small p brings a minus of its own."""
+
+    def record(run: Run, values: torch.Tensor) -> Record:
+        return tiny.record(run, best=replace(tiny.record(run).best, measures={"cw": Measure.of(values)}))
+
+    values = torch.linspace(0.5, 1.0, 50)
+    values[-30:] = torch.inf
+    values[:20] += shift
+    other = torch.linspace(0.5, 1.0, 50)
+    other[-30:] = torch.inf
+    found = compare_distance(*held(record(SILU, values), record(RELU, other)), is_("silu"), is_("relu"), "cw")
+    assert (found.label, claims.why(found)) == (label, f"p is below 0.05{against}")
+    assert claims.measured(found).startswith("median C&W distance ∞ against ∞, larger on ")
+
+
 def test_measured_names_attacks_as_the_book_does():
     verdict = Verdict(
         "undecided", "-0.5 points under pgd50/pgd20, over pairs [-1.0, +0.1]; McNemar p = 1.8e-12 (2 pairs, n = 200)"
@@ -195,6 +214,49 @@ def test_summary_counts_each_scale_apart():
         f"`b` at `cpu`: **supported**, {claims.measured(yes)}",
         "`c`: not tested at any scale yet",
     ]
+
+
+def test_advice_follows_the_largest_scale_and_says_where_others_differ():
+    yes, no, none = judge(*pair(120, 80)), judge(*pair(80, 120)), Verdict("not tested here")
+    found = [
+        judged(yes, "a"),
+        judged(no, "a", "cpu"),
+        judged(none, "a", "gpu"),
+        judged(yes, "b"),
+        judged(yes, "b", "cpu"),
+    ]
+    said = {"supported": "Yes.", "contradicted": "No.", "undecided": "Perhaps."}
+    assert claims.advice(found, "a", **said) == (
+        f"No. (`a` at `cpu`: {claims.measured(no)}; but supported at `digits`.)"
+    )
+    assert claims.advice(found, "b", **said).startswith("Yes. (`b` at `cpu`")
+    assert "but" not in claims.advice(found, "b", **said)
+    assert claims.advice([judged(none, "c")], "c", **said) == "Our records cannot say yet (`c`)."
+    assert claims.labels(found, "a", "c") == (
+        "`a`: **supported** (`digits`), **contradicted** (`cpu`)<br>`c`: not tested at any scale yet"
+    )
+
+
+def test_outcomes_sort_claims_over_all_scales():
+    yes, no, none = judge(*pair(120, 80)), judge(*pair(80, 120)), Verdict("not tested here")
+    open_ = judge(*pair(101, 100))
+    by = {"a": (yes, open_), "b": (no, none), "c": (yes, no), "d": (open_, none), "e": (none, none)}
+    found = [judged(two[i], name, scale) for i, scale in enumerate(("digits", "cpu")) for name, two in by.items()]
+    rows = [*map(cells, claims.outcomes(found).splitlines()[2:])]
+    assert [row[0].strip("*") for row in rows] == [*claims.OUTCOMES.values()]
+    assert [row[1][len("Statement of ")] for row in rows] == [*"abcde"]
+    assert rows[0][1].endswith("(supported at `digits`, undecided at `cpu`)")
+    assert cells(claims.reported(found).splitlines()[2])[1].startswith("+9 points<br>")
+
+
+def test_caveats_count_each_record_once(folder):
+    first, second = paf.STUDY.runs("cpu")[:2]
+    write(replace(tiny.record(first), collapsed="fell"), folder / "ledger", "paf")
+    write(tiny.record(second), folder / "ledger", "paf")
+    words = claims.caveats("paf", [judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
+    assert "of 2 records behind" in words
+    assert "of these records 1 collapsed" in words
+    assert "2 of them stand on this page" in words
 
 
 # Tables
@@ -305,7 +367,13 @@ def test_plan_counts_and_adds_up(folder):
 def test_the_experiments_are_the_study(scale):
     """What the overview pages list by experiment is all that the study runs, and nothing else."""
     own = (smooth.gradient_quality, smooth.controls, smooth.activations, smooth.large_alpha, smooth.scaling)
-    for study, pieces in ((paf.STUDY, paf.EXPERIMENTS.values()), (smooth.STUDY, own)):
+    units = (splash.accuracy, splash.robustness, splash.choices, splash.adversarial, splash.seeds_of)
+    live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
+    others = (lambda scale: live, lambda scale: [run for run in sparta.STUDY.runs(scale) if run.seed])
+    gates = (sparta.properties, sparta.objectives, sparta.across_networks, sparta.across_datasets, *others)
+    whole = [plans.within("sparta", piece) for piece in gates]
+    studied = ((paf.STUDY, paf.EXPERIMENTS.values()), (smooth.STUDY, own), (splash.STUDY, units), (sparta.STUDY, whole))
+    for study, pieces in studied:
         assert {name for piece in pieces for name in every_run(piece(scale))} == {run.id for run in study.runs(scale)}
 
 
@@ -318,6 +386,24 @@ def test_experiments_count_each_run_once(folder):
 def test_recipe_marks_what_differs():
     rows = [("Epochs", "200", "seen", "200"), ("Seeds", "", "not found", "1"), ("ε", "0.031", "seen", "8/255")]
     assert [cells(line)[3] for line in plans.recipe(rows).splitlines()[2:]] == ["the same", "**1**", "**8/255**"]
+
+
+def test_ours_follows_the_run():
+    run = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=12, shape="step"), augment=None)
+    rows = dict(cells(line)[:1] + cells(line)[3:] for line in plans.unpublished(run, {}).splitlines()[2:])
+    assert rows["Epochs"] == "**12**"
+    assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9**")
+    assert rows["Augmentation"] == "**none**"
+    found = plans.unpublished(run, {"Data": (run.dataset, "seen: abstract")}).splitlines()[2]
+    assert cells(found) == ["Data", run.dataset, "seen: abstract", "the same"]
+    counted = [cells(line)[-1] for line in plans.grid([run, run, replace(run, model="lenet5")]).splitlines()[2:]]
+    assert counted == ["2", "1"]
+
+
+def test_pages_give_the_minutes_of_the_page():
+    said = re.search(r"Reading time: (\d+) minutes", (ROOT / "notebooks/paf_06_discussion.py").read_text())
+    rows = [*map(cells, plans.pages({"paf_06_discussion": "What holds?", "nowhere": "And else?"}).splitlines()[2:])]
+    assert [row[2] for row in rows] == [said and said[1], claims.NOTHING]
 
 
 def test_unready_names_what_is_wanting(monkeypatch):
@@ -369,6 +455,28 @@ def test_weight_decays_are_compared_within_a_setting():
     assert critics.weight_decays({"digits": records}) == (
         "No scale has records with more than one weight decay yet.", "",
     )  # fmt: skip
+
+
+def test_levels_compare_networks_that_were_trained_both_ways():
+    """Not at gpu, where the two trainings have different networks."""
+    for scale, model, count in (("cpu", "resnet20", 2), ("gpu", "resnet18", 0)):
+        runs = [run for run in splash.STUDY.runs(scale) if run.seed == 0 and run.activation in splash.PAIR]
+        records, _ = held(*map(made, runs))
+        rows = [*map(cells, critics.levels({scale: records}).splitlines()[2:])]
+        assert len(rows) == 2 * count
+        assert sum("adversarially, ℓ∞ 8/255" in row[0] for row in rows) == count
+        assert splash.adversarial(scale)["S = 7"].model == model
+    assert critics.levels({}) == "Nothing of this is recorded yet."
+
+
+def test_masking_names_who_failed_and_what():
+    failed = Check("black_box", "?", 0.2, 0.1)
+    relu, unit = (splash.robustness("digits")["digits", "digits_cnn"][name][0] for name in splash.PAIR)
+    records, _ = held(tiny.record(relu), tiny.record(unit, best=replace(tiny.record(unit).best, checks=(failed,))))
+    table, words = critics.masking("splash", {"digits": records})
+    (row,) = map(cells, table.splitlines()[2:])
+    assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
+    assert words == "At `digits` 1 of 2 records passed every check at both checkpoints."
 
 
 # The preface

@@ -39,6 +39,10 @@ FULL = Run(
     precision="bf16",
 )
 
+LENT = replace(
+    PLAIN, activation="sparta", donor=FULL, schedule=Schedule(learn=(0.0, 0.5)), suite=Suite(last=("clean",))
+)
+
 
 def loosely(cls: type, **values):
     """As somebody writes who is not checked: 1 for 1.0."""
@@ -53,6 +57,7 @@ def test_ids_are_these_for_good():
     )
     assert PLAIN.id == "242565827d6e"
     assert FULL.id == "8eaa9cc0b637"
+    assert LENT.id == "bdfc19f9cfe1"
 
 
 def test_defaults_are_these_for_good():
@@ -65,14 +70,16 @@ def test_defaults_are_these_for_good():
         "schedule": {
             "epochs": 30, "batch_size": 128, "lr": 0.1, "shape": "cosine", "milestones": [0.5, 0.75], "final_lr": 0.0,
             "warmup": 0.0, "momentum": 0.9, "weight_decay": 5e-4, "decay_activations": False, "decay_norm": False,
-            "ema": None,
+            "ema": None, "learn": [0.0, 1.0],
         },
         "suite": {
             "attacks": ["clean", "fgsm", "pgd20", "pgd50"], "n": None, "autoattack_n": 1000, "square_n": 200,
-            "square_queries": 500,
+            "square_queries": 500, "measures": [], "measure_n": 200, "one_pixel_n": 100, "one_pixel_queries": 2000,
+            "cw_steps": 100, "boundary_steps": 3000, "last": None,
         },
         "seed": 0, "share": None, "activation_options": {}, "model_options": {}, "augment": None, "normalize": True,
         "held_out": 1000, "train_n": None, "image_size": None, "extra": None, "extra_ratio": 0.5, "precision": "fp32",
+        "donor": None,
     }  # fmt: skip
 
     def same(old, new) -> None:
@@ -107,6 +114,7 @@ def test_id_does_not_depend_on_the_order_of_options():
         {"objective": Objective(attack=PGD(steps=10, step=None))},
         {"objective": loosely(Objective, beta=6)},
         {"seed": 0, "extra_ratio": 0.5, "precision": "fp32"},
+        {"donor": None, "schedule": Schedule(learn=(0.0, 1.0)), "suite": Suite(last=None, cw_steps=100)},
     ],
 )
 def test_what_is_as_by_default_does_not_change_the_id(written):
@@ -137,6 +145,10 @@ def test_the_papers_way_of_sharing_is_written_in_one_way():
         {"objective": Objective(beta=5.0)},
         {"schedule": Schedule(ema=0.99)},
         {"suite": Suite(n=10)},
+        {"suite": Suite(last=("clean", "fgsm", "pgd20", "pgd50"))},
+        {"suite": Suite(boundary_steps=1000)},
+        {"schedule": Schedule(learn=(0.0, 0.0))},
+        {"donor": PLAIN},
         {"augment": Augment()},
         {"normalize": False},
         {"precision": "bf16"},
@@ -148,7 +160,9 @@ def test_what_decides_a_result_changes_the_id(change):
     assert replace(PLAIN, **change).id != PLAIN.id
 
 
-@pytest.mark.parametrize("run", [PLAIN, FULL, tiny.RUN, replace(PLAIN, schedule=loosely(Schedule, lr=1))])
+@pytest.mark.parametrize(
+    "run", [PLAIN, FULL, LENT, tiny.RUN, tiny.TAKER, replace(PLAIN, schedule=loosely(Schedule, lr=1))]
+)
 def test_json_round_trip(run):
     adapter = TypeAdapter(Run)
     for text in (adapter.dump_json(run), run.canonical):
@@ -172,6 +186,23 @@ def test_bad_runs():
         replace(PLAIN, model_options={"width": torch.tensor(3)})
 
 
+def test_what_the_donor_is_decides_too():
+    assert json.loads(LENT.canonical)["donor"] == json.loads(FULL.canonical)
+    assert replace(LENT, donor=replace(FULL, seed=4)).id != LENT.id
+    assert replace(LENT, donor=replace(FULL, share=None)).id != LENT.id
+    assert replace(LENT, donor=None).id != LENT.id
+
+
+def test_an_id_does_not_change_when_it_has_been_used():
+    """A threat keeps its radius once it has been asked for it."""
+    run = replace(PLAIN, threat=Threat("linf", "4/255"))
+    before = run.id
+    assert run.threat.radius == 4 / 255
+    assert (run.id, replace(run)) == (before, run)
+    assert TypeAdapter(Run).dump_python(run)["threat"] == {"norm": "linf", "eps": "4/255"}
+
+
 def test_label():
     assert PLAIN.label == "cifar10/resnet18/pgd_at/relu/seed0"
     assert FULL.label == "cifar10/wrn28_10/trades/pssilu@channel(clip=0.01,penalty=10.0)/seed3"
+    assert LENT.label == "cifar10/resnet18/pgd_at/sparta<cifar10:wrn28_10/seed0"

@@ -20,7 +20,7 @@ from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
-from robust_activations.training import Schedule
+from robust_activations.training import Schedule, Trained
 from tiny import campaign, files, full_disk, started, under_way, wait_for
 
 CPU = torch.device("cpu")
@@ -101,6 +101,35 @@ def test_record_of_last_and_best(reference):
         assert {outcome.n for outcome in record.best.outcomes.values()} == {50}
         model = runs.build(run, data.load("digits"))
         assert record.parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_the_last_epoch_is_attacked_as_its_suite_says(tmp_path, monkeypatch):
+    """Where it is the best one it is evaluated once, with everything."""
+    asked = []
+
+    def evaluate(model, images, labels, threat, suite, **_):
+        asked.append((suite, model.fc.bias[0].item()))
+        return tiny.record().best
+
+    monkeypatch.setattr(runs, "evaluate", evaluate)
+    dataset = data.load("digits")
+    suite = replace(tiny.RUN.suite, attacks=("clean", "pgd20"), measures=("cw",), last=("clean",))
+
+    def weights(value: float) -> dict[str, torch.Tensor]:
+        state = runs.build(tiny.RUN, dataset).state_dict()
+        return state | {"fc.bias": torch.full_like(state["fc.bias"], value)}
+
+    for last, best, found in (
+        (("clean",), 0, [(replace(suite, attacks=("clean",), measures=()), 1.0), (suite, 2.0)]),
+        (None, 0, [(replace(suite, last=None), 1.0), (replace(suite, last=None), 2.0)]),
+        (("clean",), 1, [(suite, 2.0)]),
+    ):
+        run, model = replace(tiny.RUN, suite=replace(suite, last=last)), runs.build(tiny.RUN, dataset)
+        out = Trained([{}, {}], weights(1.0), weights(2.0), best, None, True)
+        runs._evaluate_both(run, model, out, dataset, CPU, tmp_path)
+        assert [(replace(asked_of, last=suite.last) if last else asked_of, value) for asked_of, value in asked] == found
+        assert model.fc.bias[0] == 2.0  # the best epoch's, of which the record keeps the activations
+        asked.clear()
 
 
 def test_stopped_after_every_epoch(reference, tmp_path):

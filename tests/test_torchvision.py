@@ -51,3 +51,22 @@ def test_other_errors_of_torchvision_come_through(tmp_path):
     done = python("import robust_activations._torchvision", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "something else" in done.stderr
+
+
+LAZY = """
+import sys
+import robust_activations.studies
+from robust_activations import models
+assert not any(name.split(".")[0] == "torchvision" for name in sys.modules), "imported"
+assert "denoise" in models.REGISTRY["resnet18"].options()
+assert "torchvision" not in sys.modules, "imported for the options of another model"
+options = models.REGISTRY["resnet50"].options()
+assert "torchvision" in sys.modules, "who wants to know"
+assert "zero_init" in options and "depths" not in options, options
+"""
+
+
+def test_studies_do_without_torchvision_until_a_model_needs_it():
+    """It takes as long to import as all else together."""
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,16 @@ from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
 from robust_activations.stats import mcnemar
 from robust_activations.studies import Verdict, base, compare, paf, smooth
-from robust_activations.studies.verdicts import compare_gap, compare_measure, every, learned_value, moved, tuned
+from robust_activations.studies.verdicts import (
+    compare_distance,
+    compare_gap,
+    compare_measure,
+    every,
+    learned_value,
+    median_distance,
+    moved,
+    tuned,
+)
 
 RELU, SILU = tiny.RUN, replace(tiny.RUN, activation="silu")
 
@@ -159,6 +168,84 @@ def test_measures_of_seeds_must_agree(tmp_path):
         ),
     )
     assert compare_measure(records, runs, is_("silu"), is_("relu"), "radius").label == "undecided"
+
+
+# Distances
+
+
+def far(run: Run, values: list[float], name: str = "cw") -> Record:
+    record = tiny.record(run)
+    return replace(record, best=replace(record.best, measures={name: Measure.of(torch.tensor(values))}))
+
+
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "label", "measured"),
+    [
+        # 0.5**n of two sides: six of six are enough, five are not.
+        ([2.0] * 6, [1.0] * 6, "supported", "larger on 100 % of 6 images; sign test p = 0.031"),
+        ([1.0] * 6, [2.0] * 6, "contradicted", "larger on 0 % of 6 images; sign test p = 0.031"),
+        ([2.0] * 5, [1.0] * 5, "undecided", "larger on 100 % of 5 images; sign test p = 0.062"),
+        # What nothing fools is further than what something does, and no further than another such.
+        ([INF] * 6 + [INF], [1.0] * 6 + [INF], "supported", "larger on 100 % of 6 images"),
+        ([1.0] * 6 + [INF], [INF] * 6 + [INF], "contradicted", "larger on 0 % of 6 images"),
+        # An image that one of them is wrong on does not count; nor do equal distances.
+        ([2.0] * 6 + [NAN, 2.0], [1.0] * 6 + [2.0, NAN], "supported", "of 6 images"),
+        ([2.0] * 5 + [NAN, 2.0], [1.0] * 5 + [1.0, NAN], "undecided", "of 5 images"),
+        ([2.0] * 5 + [1.0], [1.0] * 6, "undecided", "of 5 images"),
+        # By how much does not matter: a mean would be on the side of the one image.
+        ([0.9] * 7 + [1e6], [1.0] * 8, "undecided", "larger on 12 % of 8 images"),
+        ([0.9] * 9 + [1e6], [1.0] * 10, "contradicted", "larger on 10 % of 10 images"),
+        # One was measured on more images.
+        ([2.0] * 6, [1.0] * 9, "supported", "of 6 images"),
+    ],
+)
+def test_distances_of_one_pair(tmp_path, first, second, label, measured):
+    records, runs = kept(tmp_path, far(SILU, first), far(RELU, second))
+    found = compare_distance(records, runs, is_("silu"), is_("relu"), "cw")
+    assert found.label == label
+    assert measured in found.measured
+    assert found.records == (SILU.id, RELU.id)
+    assert compare_distance(records, runs, is_("silu"), is_("relu"), "boundary").label == "not tested here"
+
+
+def test_medians_of_distances(tmp_path):
+    records, runs = kept(tmp_path, far(SILU, [0.5, INF, 1.5, NAN]), far(RELU, [0.25, 0.5, 0.75, 1.0]))
+    silu, relu = (records[run] for run in runs)
+    assert (median_distance([silu], "cw"), median_distance([relu], "cw")) == (1.5, 0.625)
+    assert median_distance([silu, relu], "cw") == 0.75
+    assert median_distance([far(RELU, [1.0, INF, INF, INF, NAN])], "cw") == INF
+    measured = compare_distance(records, runs, is_("silu"), is_("relu"), "cw").measured
+    assert measured.startswith("median cw distance 1.5 against 0.625, larger on 100 % of 3 images")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "label"),
+    [
+        ([[1.0] * 20, [1.0] * 18 + [-1.0] * 2], "undecided"),  # two say little of a third
+        ([[1.0] * 20, [1.0] * 19 + [-1.0], [1.0] * 18 + [-1.0] * 2], "supported"),
+        ([[-1.0] * 20, [-1.0] * 19 + [1.0], [-1.0] * 18 + [1.0] * 2], "contradicted"),
+        ([[1.0] * 20, [-1.0] * 8 + [1.0] * 12, [1.0] * 20], "undecided"),
+        ([[1.0] * 20, [1.0] * 20, [-1.0] * 20], "undecided"),  # whatever the images say
+    ],
+)
+def test_distances_of_seeds_must_agree(tmp_path, seeds, label):
+    pairs = [
+        far(replace(run, seed=seed), [2.0 + (run is SILU) * one for one in gains])
+        for seed, gains in enumerate(seeds)
+        for run in (SILU, RELU)
+    ]
+    records, runs = kept(tmp_path, *pairs)
+    found = compare_distance(records, runs, is_("silu"), is_("relu"), "cw")
+    assert found.label == label, found.measured
+    assert f"({len(seeds)} seeds)" in found.measured
+
+
+def test_equal_distances_test_nothing(tmp_path):
+    records, runs = kept(tmp_path, far(SILU, [1.0, INF, NAN]), far(RELU, [1.0, INF, 1.0]))
+    assert compare_distance(records, runs, is_("silu"), is_("relu"), "cw").label == "not tested here"
 
 
 # Histories

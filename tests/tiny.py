@@ -1,4 +1,4 @@
-"""A study of seconds; as a script, the command line with this study alone: `python tests/tiny.py run tiny`."""
+"""Studies of seconds; as a script, the command line with these alone: `python tests/tiny.py run tiny`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ RUN = Run(
 )
 RUNS = [RUN, replace(RUN, activation="pssilu"), replace(RUN, activation="silu", seed=1)]
 STUDY = Study("tiny", "Runs of a second", lambda scale: RUNS if scale == "digits" else [])
+# One whose activations another one takes, frozen.
+DONOR = replace(RUN, activation="sparta", schedule=replace(RUN.schedule, epochs=2))
+TAKER = replace(DONOR, seed=1, donor=DONOR, schedule=replace(DONOR.schedule, learn=(0.0, 0.0)))
+LENT = Study("lent", "A donor and a taker", lambda scale: [DONOR, TAKER] if scale == "digits" else [])
 
 
 def record(run: Run = RUN, right: list[bool] | None = None, *, sha256: str = "0" * 64, **changes) -> Record:
@@ -116,8 +120,8 @@ train = runs.train
 
 
 def install() -> None:
-    """Only this study exists, here and in the workers."""
-    studies.STUDIES = {"tiny": STUDY}
+    """Only these studies exist, here and in the workers."""
+    studies.STUDIES = {"tiny": STUDY, "lent": LENT}
     runs.COMMAND = (sys.executable, __file__)
     runs.train = slow_train
 

@@ -45,7 +45,7 @@ def campaign(
 
     `wanted` has the runs by study. All machines need this library, and `root` in a folder that they share: there lie
     the checkpoints, and the state from which a run goes on that has lost its worker. A run that fails is named, and
-    the others go on.
+    the others go on. One whose donor has no record yet is left out with a note: call this again when it has.
 
     **Raises** `UserError` if Ray is not installed, not there, or too small, and at the end if a run has failed.
     """

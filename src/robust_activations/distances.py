@@ -87,7 +87,7 @@ def one_pixel(
     bounds = [(0, h - 1e-6), (0, w - 1e-6), *[(0.0, 1.0)] * c]
     draws = np.random.default_rng(seed)
     with attacking(model, x), torch.no_grad():
-        right = model(x).argmax(1) == y
+        right = _right(model, x, y)
         for i in torch.nonzero(right).squeeze(1).tolist():
             image, label, best = x[i], int(y[i]), [np.inf]
 
@@ -127,6 +127,11 @@ def one_pixel(
 DISTANCES: dict[str, Callable[..., Tensor]] = {"cw": cw, "boundary": boundary}
 
 
+def _right(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    logits = model(x)
+    return (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
+
+
 @contextmanager
 def _foolbox(model: nn.Module, x: Tensor, seed: int) -> Iterator[tuple[Any, Any]]:
     try:
@@ -151,10 +156,11 @@ def _lengths(
 ) -> Tensor:
     lengths = torch.full((len(x),), torch.nan, device=x.device)
     with torch.no_grad():
-        right = wrapped(x).argmax(1) == y
+        right = _right(wrapped, x, y)
     lengths[right] = torch.inf
     some = torch.tensor([possible(label) for label in y.tolist()], device=x.device)
-    for index in torch.nonzero(right & some).squeeze(1).split(batch_size):
+    wanted = right & some
+    for index in torch.nonzero(wanted).squeeze(1).split(batch_size) if wanted.any() else ():
         _, moved, success = attack(x[index], y[index])
         found = (moved - x[index]).flatten(1).norm(dim=1)
         lengths[index] = torch.where(success, found, torch.inf)

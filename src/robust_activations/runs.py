@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 
 import torch
 from filelock import FileLock, Timeout
@@ -270,7 +271,9 @@ def campaign(
     todo, known = list(runs), Ledger(folder)
     with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
         for run in todo:
-            if run.donor and run not in known:  # another process may be making the donor: its lock is the sign
+            if (
+                run.donor and run not in known and in_time()
+            ):  # another process may be making the donor: its lock is the sign
                 with FileLock(root / "checkpoints" / f"{run.donor.id}.lock"):
                     pass
             if claimed := claim(run, study, known, root, done, in_time):
@@ -305,7 +308,7 @@ def claim(
         done.unfinished += 1
     elif run.donor and donor_of(run, known.folder) is None:
         done.unfinished += 1
-        note = f"left out {run.label}: its donor {run.donor.id} has no record; run that first"
+        note = f"left out {run.label}: its donor {run.donor.id} has no record to take activations from; run that first"
         tqdm.write(note, file=sys.stderr)
     else:
         lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
@@ -324,12 +327,18 @@ def claim(
 
 
 def donor_of(run: Run, folder: Path) -> Record | None:
-    """The record of the run's donor, from this ledger or else the committed one; None without a donor or a record."""
+    """The record of the run's donor, from this ledger or else the committed one, if one is there and can be used.
+
+    It can be read, and says what its activations have learned.
+    """
     if run.donor is None:
         return None
-    places = (path for place in (folder, paths.ledger("cpu")) for path in place.glob(f"*/{run.donor.id}.json"))
-    path = next(places, None)
-    return None if path is None else ledger.loads(path.read_text())
+    places = (folder, paths.ledger("cpu"))
+    for path in (path for place in places for path in sorted(place.glob(f"*/{run.donor.id}.json"))):
+        with suppress(UserError):  # a broken file is named by whoever reads the whole ledger
+            if (record := ledger.read_file(path)).activations:
+                return record
+    return None
 
 
 COMMAND = (sys.executable, "-m", "robust_activations")
@@ -366,11 +375,14 @@ def end_with_parent() -> None:
 
 
 def estimate(run: Run, records: Iterable[Record]) -> float | None:
-    """Seconds a run may take, from records of the same dataset, model and objective; None if there is none."""
+    """Seconds a run may take: the median of records of the same dataset, model and objective; None if there is none.
+
+    Not the mean: a process that was suspended counts its sleep.
+    """
     costs = [
         record.provenance.seconds / record.run.schedule.epochs
         for record in records
         if (record.run.dataset, record.run.model, record.run.objective.name)
         == (run.dataset, run.model, run.objective.name)
     ]
-    return sum(costs) / len(costs) * run.schedule.epochs if costs else None
+    return median(costs) * run.schedule.epochs if costs else None

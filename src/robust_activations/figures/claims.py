@@ -13,7 +13,9 @@ from pathlib import Path
 
 from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS
+from robust_activations.figures.standings import failures
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
@@ -42,6 +44,8 @@ def summary(found: Sequence[Judged]) -> str:
 
 
 LABELS = ("supported", "contradicted", "undecided", UNTESTED)
+# What verdicts call attacks and measures, and what the book does.
+WORDS = {"one_pixel": "the one-pixel attack", "cw": "C&W", "inf": "∞"} | ATTACKS
 
 
 def stands(found: Sequence[Judged], *ids: str) -> str:
@@ -60,7 +64,7 @@ def measured(verdict: Verdict) -> str:
     text = re.sub(r"\b(mean \w+|gap) (?=[-+])", r"difference in \1 ", text)
     text = re.sub(r"p = (\S+)", lambda found: "p < 0.001" if float(found[1]) < 1e-3 else found[0], text)
     text = text.replace("-", "−").replace("; (", " (")
-    return re.sub(r"\b[a-z]\w*", lambda found: ATTACKS.get(found[0], found[0]), text) or NOTHING
+    return re.sub(r"\b[a-z]\w*", lambda found: WORDS.get(found[0], found[0]), text) or NOTHING
 
 
 def why(verdict: Verdict) -> str:
@@ -79,7 +83,7 @@ def _reason(words: str, label: str) -> str:
     if found := re.search(r"p = ([\d.e+-]+)", words):
         small, apart = float(found[1]) < 0.05, not several or low > 0 or high < 0
         if label in ("supported", "contradicted") or (not label and small and apart):
-            against = ", against the claim" if re.findall("[-+]", words)[0] == "-" else ""
+            against = ", against the claim" if _against(words) else ""
             return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
         if small:
             return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
@@ -94,6 +98,76 @@ def _reason(words: str, label: str) -> str:
     return f"the interval {place.get(label, 'reaches across the margin')}"
 
 
+def _against(words: str) -> bool:
+    """Of two distances the share of images on which the first is larger decides, of all else the sign."""
+    if share := re.search(r"larger on (\d+) %", words):
+        return int(share[1]) < 50
+    return re.findall("[-+]", words)[0] == "-"
+
+
+def labels(found: Sequence[Judged], *ids: str) -> str:
+    """The verdicts on the claims with these ids, without the measurements, at each scale that tests them."""
+    said = []
+    for name in ids:
+        own = [f"**{one.verdict.label}** (`{one.scale}`)" for one in found if one.claim.id == name and _tested(one)]
+        said.append(f"`{name}`: {', '.join(own) or 'not tested at any scale yet'}")
+    return "<br>".join(said)
+
+
+def advice(found: Sequence[Judged], name: str, *, supported: str, contradicted: str, undecided: str) -> str:
+    """The sentence for the verdict on this claim at the largest scale that tests it, with what was measured there."""
+    own = [one for one in found if one.claim.id == name and _tested(one)]
+    if not own:
+        return f"Our records cannot say yet (`{name}`)."
+    last = own[-1]
+    said = {"supported": supported, "contradicted": contradicted, "undecided": undecided}[last.verdict.label]
+    other = [f"{one.verdict.label} at `{one.scale}`" for one in own[:-1] if one.verdict.label != last.verdict.label]
+    also = f"; but {listed(other)}" if other else ""
+    return f"{said} (`{name}` at `{last.scale}`: {measured(last.verdict)}{also}.)"
+
+
+# ---- what a discussion counts ---------------------------------------------------------------------------------------
+
+
+def ledgers(found: Sequence[Judged]) -> dict[str, Ledger]:
+    """The ledger of every scale that tests any of these claims."""
+    return {scale: Ledger(paths.ledger(scale)) for scale in _scales(found)}
+
+
+# What is to be said below every table of verdicts.
+READING = (
+    "The verdicts are drawn by a rule that is the same for all ({doc}`/notebooks/claims` spells it out), and *why* "
+    "names the part of the rule that decided. *Undecided* means that the records do not show it either way, not that "
+    "there is no effect. A verdict at `digits` is a demonstration of the method on 8×8 images; it neither confirms nor "
+    "refutes a paper about larger ones."
+)
+
+
+def caveats(study: str, found: Sequence[Judged]) -> str:
+    """What could be wrong with any study's verdicts: seeds, masked gradients, and that there are many of them."""
+    tests = sum(map(_tested, found))
+    (one,) = studies.get(study)
+    records = [record for scale, ledger in ledgers(found).items() for record in ledger.of(one.runs(scale))]
+    every = {record.id: record for record in records}.values()
+    seeds = len({record.run.seed for record in every})
+    collapsed = sum(bool(record.collapsed) for record in every) or "none"
+    masked = len({record.id for record, *_ in failures(every)}) or "none"
+    return (
+        "seeds\n"
+        f": different ones in the records of this study: {seeds}; not every run has several. Several *pairs* in a "
+        "verdict are several settings or activations. Those that share a network, as that of ReLU, count as one "
+        "group, and a single group has no protection from an unlucky one.\n\n"
+        "masked gradients\n"
+        f": would flatter whoever has them. Checks for them stand in every record; of {len(every)} records behind "
+        f"this page {masked} failed any. This does not prove that none is masked. Collapsed runs are left out of "
+        f"verdicts; of these records {collapsed} collapsed.\n\n"
+        "many verdicts\n"
+        f": {tests} of them stand on this page. Where no effect exists, each has a 5 % risk of its own, so "
+        f"chance alone could make up to about {0.05 * tests:.1f} of them wrong. They are not corrected for their "
+        "number, because each is a question of its own; who searches among them for *any* effect must correct."
+    )
+
+
 # ---- tables ---------------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +177,33 @@ def beside(found: Sequence[Judged]) -> str:
     for one in found:
         rows.append([_statement(one), _reported(one), measured(one.verdict), f"**{one.verdict.label}**"])
     return table(["Claim", "Reported", "Measured", "Verdict"], rows)
+
+
+def reported(found: Sequence[Judged]) -> str:
+    """Every claim with what was reported, its source and its mark, and nothing of ours."""
+    rows = [[f"{_statement(one)}<br>`{one.claim.id}`", _reported(one)] for one, *_ in _by_claim(found)]
+    return table(["Claim, as we test it", "Reported, source (mark)"], rows)
+
+
+def outcomes(found: Sequence[Judged]) -> str:
+    """Every claim by what its verdicts at all scales come to: held, did not hold, both, open, or not tested."""
+    kinds: dict[str, list[str]] = {kind: [] for kind in OUTCOMES}
+    for group in _by_claim(found):
+        own = {one.scale: one.verdict.label for one in group if _tested(one)}
+        sides = {*own.values()} & {"supported", "contradicted"}
+        kind = "both" if len(sides) > 1 else next(iter(sides), "undecided" if own else UNTESTED)
+        said = ", ".join(f"{label} at `{scale}`" for scale, label in own.items())
+        kinds[kind].append(_statement(group[0]) + (f" ({said})" if said else ""))
+    return table(["", "Claims"], [[f"**{OUTCOMES[kind]}**", "<br>".join(own)] for kind, own in kinds.items() if own])
+
+
+OUTCOMES = {
+    "supported": "Held wherever a verdict fell",
+    "contradicted": "Did not hold wherever a verdict fell",
+    "both": "Held at one scale and not at another",
+    "undecided": "Cannot be said: tested, and undecided",
+    UNTESTED: "Cannot be said: no records that test it yet",
+}
 
 
 def standing(found: Sequence[Judged]) -> str:

@@ -1,4 +1,4 @@
-"""What the critics ask for: one curvature after the other, and weight decay against the activation.
+"""What the critics ask for: one curvature after another, weight decay against activation, levels, masked gradients.
 
 Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`. Each takes the ledger of every
 scale that it shall look at, by name.
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from robust_activations import studies
 from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS, Row
-from robust_activations.figures.standings import percent, points
+from robust_activations.figures.standings import CHECKS, failures, norm, percent, points
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
-from robust_activations.studies import paf, paired
+from robust_activations.studies import paf, paired, splash
 from robust_activations.studies.base import LADDER
 from robust_activations.studies.paf_claims import published
 
@@ -103,3 +105,47 @@ def _difference(one: Record, other: Record, attack: str) -> str:
     test = paired(one, other, attack)
     low, high = test.interval
     return f"{points(test.difference)} points [{points(low)}, {points(high)}] under {ATTACKS[attack]} (n = {test.n:,})"
+
+
+def levels(ledgers: Mapping[str, Ledger]) -> str:
+    """ReLU and SPLASH, trained without attacks and adversarially, each attacked at the radius of its own study.
+
+    Of networks that are recorded both ways; the first seed of each.
+    """
+    rows = []
+    for scale, records in ledgers.items():
+        adversarial = splash.adversarial(scale)
+        trained = {"relu": adversarial["ReLU"], "splash": adversarial["S = 7"]}
+        place = trained["relu"].dataset, trained["relu"].model
+        plain = {name: runs[0] for name, runs in splash.robustness(scale).get(place, {}).items()}
+        if not (records.of([*plain.values()]) and records.of([*trained.values()])):
+            continue
+        for how, found in (("without attacks", plain), ("adversarially", trained)):
+            for name, run in found.items():
+                for record in records.of([run]):
+                    label = f"{style.title(name)}, {how}, {norm(run)} {run.threat.eps}, `{scale}`"
+                    rows.append(Row(label, record))
+    if not rows:
+        return "Nothing of this is recorded yet."
+    return accuracy_table(rows, ("clean", "pgd50"), first="Activation, training, ε of the attack, scale")
+
+
+def masking(study: str, ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
+    """Which activations of a study failed checks for masked gradients: a table of these, and a sentence on all."""
+    (one,) = studies.get(study)
+    rows, said = [], []
+    for scale, ledger in ledgers.items():
+        groups: dict[tuple[str, str], list[Record]] = {}
+        for record in (own := ledger.of(one.runs(scale))):
+            how = "adversarially" if record.run.objective.adversarial else "without attacks"
+            groups.setdefault((how, record.run.activation), []).append(record)
+        for (how, name), records in groups.items():
+            if failed := failures(records):
+                hit, checks = {record.id for record, *_ in failed}, dict.fromkeys(check.name for *_, check in failed)
+                count = f"{len(hit)} of {len(records)}"
+                words = listed(CHECKS.get(check, check) for check in checks)
+                rows.append([f"`{scale}`", style.title(name), how, count, words])
+        passed = len(own) - len({record.id for record, *_ in failures(own)})
+        said.append(f"At `{scale}` {passed} of {len(own)} records passed every check at both checkpoints.")
+    header = ["Scale", "Activation", "Trained", "Records that failed a check", "What did not hold"]
+    return table(header, rows) if rows else "No record failed a check.", " ".join(said) or "There are no records yet."

@@ -5,13 +5,15 @@ Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from robust_activations import data, models, paths, runs, studies
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.rows import ATTACKS
 from robust_activations.figures.standings import NBSP, norm
 from robust_activations.ledger import Ledger
@@ -48,6 +50,22 @@ def plan(study: str) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds / 3600:,.1f}{NBSP}h" if seconds >= 3600 else f"{seconds / 60:.0f}{NBSP}min"
+
+
+def costs(study: str) -> str:
+    """The plan, how its times are to be read, and which runs cannot be started yet."""
+    return "\n\n".join(
+        [
+            "What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from "
+            "recorded runs with the same data, network and objective, and where there is no such record it stays open. "
+            "A run can be stopped at any moment, and the same command goes on from there.",
+            plan(study),
+            "Times are those on the clock. A run that shared its cores with other work, or stood still in between, "
+            "counts its waiting too, and so does an estimate made from it; the first records at `cpu` were made on a "
+            "busy machine, so expect less.",
+            unready(study),
+        ]
+    )
 
 
 def settings(study: str) -> str:
@@ -118,6 +136,18 @@ def experiments(pieces: Mapping[str, Callable[[str], Any]]) -> str:
     return table(["Experiment", *(f"`{scale}`" for scale in paths.SCALES)], rows)
 
 
+def within(study: str, experiment: Callable[[str], Any]) -> Callable[[str], list[Run]]:
+    """An experiment with the donors of its runs, as far as the study makes them at a scale and not at another one."""
+
+    def found(scale: str) -> list[Run]:
+        (one,) = studies.get(study)
+        own = {run.id for run in one.runs(scale)}
+        wanted = [part for run in each(experiment(scale)) for part in (run.donor, run) if part is not None]
+        return [run for run in wanted if run.id in own]
+
+    return found
+
+
 def each(found: Run | Mapping[Any, Any] | Iterable[Any]) -> Iterator[Run]:
     """Every run of an experiment, however it is nested."""
     if isinstance(found, Run):
@@ -140,3 +170,58 @@ def recipe(rows: Sequence[tuple[str, str, str, str]]) -> str:
             for item, published, source, ours in rows
         ],
     )
+
+
+def ours(run: Run) -> dict[str, str]:
+    """How a run is trained and attacked, item by item."""
+    schedule, attack, suite = run.schedule, run.objective.attack, run.suite
+    drops = ", ".join(f"{share * schedule.epochs:.0f}" for share in schedule.milestones)
+    shape = f"× 0.1 after epochs {drops}" if schedule.shape == "step" else schedule.shape
+    decayed = "all parameters" if schedule.decay_activations and schedule.decay_norm else "weights alone"
+    crop = f"crop with {run.augment.crop} pixels of padding" if run.augment and run.augment.crop else ""
+    flip = "flip" if run.augment and run.augment.flip else ""
+    steps = f", {attack.steps} steps" if run.objective.name in ("pgd_at", "trades") else ""
+    return {
+        "Data": run.dataset,
+        "Network": run.model,
+        "Training": OBJECTIVES[run.objective.name] + steps,
+        "ε": f"{norm(run)} {run.threat.eps}",
+        "Epochs": f"{schedule.epochs}",
+        "Batch": f"{schedule.batch_size}",
+        "Learning rate": f"{schedule.lr:g}, {shape}",
+        "Nesterov momentum": f"{schedule.momentum:g}",
+        "Weight decay": f"{schedule.weight_decay:.0e} on {decayed}".replace("e-0", "e-"),
+        "Augmentation": ", ".join(filter(None, (crop, flip))) or "none",
+        "Epoch that is evaluated": f"best on {run.held_out:,} held-out training images, and the last",
+        "Attacks": ", ".join(WORDS.get(name, name) for name in suite.attacks if name != "clean"),
+        "Distances": ", ".join(WORDS.get(name, name) for name in suite.measures) or "none",
+    }
+
+
+def unpublished(run: Run, published: Mapping[str, tuple[str, str]]) -> str:
+    """The recipe of a run beside the few items of which anything was published: value, mark and source."""
+    return recipe([(item, *published.get(item, ("", "not found")), words) for item, words in ours(run).items()])
+
+
+def grid(wanted: Iterable[Run]) -> str:
+    """How many runs there are with each dataset, network, ε and objective."""
+    counted = Counter(
+        (
+            run.dataset + (" with synthetic images" if run.extra else ""),
+            f"`{run.model}`",
+            f"{norm(run)}, {run.threat.eps}",
+            OBJECTIVES[run.objective.name],
+        )
+        for run in wanted
+    )
+    return table(["Data", "Network", "ε", "Training", "Runs"], [[*key, f"{count}"] for key, count in counted.items()])
+
+
+def pages(questions: Mapping[str, str]) -> str:
+    """By page the question that it answers, with the minutes that the page itself gives for reading it."""
+    rows = []
+    for page, question in questions.items():
+        path = paths.project() / "notebooks" / f"{page}.py"
+        said = re.search(r"Reading time: (\d+) minutes", path.read_text() if path.exists() else "")
+        rows.append([question, f"{{doc}}`/notebooks/{page}`", said[1] if said else NOTHING])
+    return table(["You ask", "Page", "Minutes"], rows)

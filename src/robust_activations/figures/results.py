@@ -27,7 +27,7 @@ __all__ = ["Line", "Row", "curves", "dots", "ranked", "setting", "sweep", "trade
 
 MARKERS = {
     **{"clean": "D", "fgsm": "^", "pgd10": "<", "pgd20": "v", "pgd50": "o"},
-    **{"pgd50_margin": "P", "pgd200": ">", "square": "p", "autoattack": "s"},
+    **{"pgd50_margin": "P", "pgd200": ">", "one_pixel": "*", "square": "p", "autoattack": "s"},
 }
 SEED: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2.6, "mfc": "white", "mec": INK, "mew": 0.8, "zorder": 3}
 

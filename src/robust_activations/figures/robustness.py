@@ -177,11 +177,11 @@ def cost(one: Standings) -> Figure:
 
 
 def last_and_best(one: Standings) -> Figure:
-    """PGD-50 accuracy of the last epoch's network against the best epoch's, every run; on the line they are equal."""
+    """PGD-20 accuracy of the last epoch's network against the best epoch's, every run; on the line they are equal."""
     with _figure(4.2) as figure:
         ax = figure.subplots()
         runs = [record for record in one.records if not record.collapsed]
-        pairs = [(r.last.outcomes["pgd50"].accuracy, r.best.outcomes["pgd50"].accuracy) for r in runs]
+        pairs = [(r.last.outcomes["pgd20"].accuracy, r.best.outcomes["pgd20"].accuracy) for r in runs]
         ends = min(map(min, pairs)), max(map(max, pairs))
         ax.plot(ends, ends, color="black", lw=1)
         for record, (last, best) in zip(runs, pairs, strict=True):
@@ -189,6 +189,6 @@ def last_and_best(one: Standings) -> Figure:
             ax.plot(last, best, style.marker(name), color=style.colour(name), ms=7, mec="white", mew=0.6)
         for axis in ("x", "y"):
             style.percent(ax, axis)
-        ax.set(xlabel="PGD-50 accuracy, last epoch", ylabel="PGD-50 accuracy, best epoch", title=one.title())
+        ax.set(xlabel="PGD-20 accuracy, last epoch", ylabel="PGD-20 accuracy, best epoch", title=one.title())
         ax.set_aspect("equal")
     return figure

@@ -20,6 +20,7 @@ ATTACKS = {
     "pgd50": "PGD-50",
     "pgd50_margin": "PGD-50 on the margin",
     "pgd200": "PGD-200",
+    "one_pixel": "one pixel",
     "square": "Square",
     "autoattack": "AutoAttack",
 }

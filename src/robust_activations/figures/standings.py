@@ -265,7 +265,7 @@ def check_table(records: Iterable[Record]) -> str:
             [
                 CHECKS.get(name, cases[0][0].question),
                 f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
-                f"{100 * worst.limit:g} %",
+                f"{100 * worst.limit:g}{NBSP}%",
                 f"{100 * worst.value:.1f} %".translate(MINUS),
                 where if worst.value > 0 else "",
             ]

@@ -64,14 +64,14 @@ _COMMON = ("num_classes", "in_channels", "normalize")
 class _ImageNet:
     """A model of `models.imagenet`, imported when it is asked for: torchvision takes as long as all else together."""
 
-    def __init__(self, cls: str, *args: Any, **options: Any) -> None:
-        self.cls, self.args, self.options = cls, args, options
+    def __init__(self, cls: str, *args: Any, **keywords: Any) -> None:
+        self.cls, self.args, self.keywords = cls, args, keywords
 
     @property
     def build(self) -> Callable[..., nn.Module]:
         from robust_activations.models import imagenet
 
-        return partial(getattr(imagenet, self.cls), *self.args, **self.options)
+        return partial(getattr(imagenet, self.cls), *self.args, **self.keywords)
 
     @property
     def __signature__(self) -> inspect.Signature:

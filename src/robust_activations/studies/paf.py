@@ -49,7 +49,7 @@ SWEEPS: dict[str, dict[tuple[str, str], tuple[float, ...]]] = {
     },
     "cpu": {
         ("psilu", "alpha"): (1.0, 10.0),
-        ("prelu", "alpha"): (-0.25, 0.0, 0.25),
+        ("prelu", "alpha"): (-0.25, 0.0),
         ("reblu", "alpha"): (0.0, 0.5),
     },
 }

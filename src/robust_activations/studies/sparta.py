@@ -16,7 +16,7 @@ from robust_activations.data import Augment
 from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Wanted, compare
-from robust_activations.studies.protocol import STANDARD_DIGITS, light, recipe, standard
+from robust_activations.studies.protocol import SEEDS, STANDARD_DIGITS, light, recipe, standard
 from robust_activations.training import Objective
 
 READINGS = ("sparta_relu", "sparta", "frelu")  # R1, R2, R3
@@ -144,8 +144,10 @@ def runs(scale: str) -> Iterator[Run]:
         yield from gates.values()
     for name in ("standard", "trades"):
         yield from found.get(name, {}).values()
+    yield from found["pgd_at"].values()
     if scale != "cpu":
-        yield from found["pgd_at"].values()
+        for seed in SEEDS[1:]:  # as the protocol has them
+            yield from (recipe(scale)(name, seed=seed) for name in ("sparta", "relu", "silu"))
 
 
 def small(run: Run) -> bool:
@@ -230,10 +232,17 @@ CLAIMS = (
         plain("gelu", "smooth_relu", "parametric_softplus"),
     ),
     _claim(
-        "readings",
-        "The readings R1 and R3, of which ReLU is a special case, are more robust than ReLU.",
+        "r1",
+        "Under adversarial training the reading R1, which starts as ReLU, is more robust than ReLU.",
         LOWER,
-        plain("sparta_relu", "frelu"),
+        plain("sparta_relu"),
+        plain("relu"),
+    ),
+    _claim(
+        "r3",
+        "Under adversarial training the reading R3, the funnel activation, is more robust than ReLU.",
+        LOWER,
+        plain("frelu"),
         plain("relu"),
     ),
     _claim(
@@ -250,6 +259,7 @@ CLAIMS = (
         plain("sparta"),
         lambda run: run.model_options.get("denoise") is True and run.objective.adversarial,
         differ=(*ACTIVATION, "model_options"),
+        also=lambda one, other: one.model_options | {"denoise": True} == other.model_options,
     ),
     _claim(
         "spatial",

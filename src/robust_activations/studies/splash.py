@@ -112,7 +112,7 @@ def choices(scale: str) -> dict[str, Run]:
 
 
 def adversarial(scale: str) -> dict[str, Run]:
-    """SPLASH and ReLU under adversarial training, which the paper did not try, and SPLASH with other choices."""
+    """SPLASH and ReLU under adversarial training, of which the abstract says nothing, and SPLASH with other choices."""
     make = recipe(scale)
     out = {"ReLU": make("relu"), "S = 7": make("splash"), "SiLU": make("silu")}
     out["hinges evenly spaced"] = make("splash", activation_options={"hinges": "even"}, **light(scale))
@@ -238,7 +238,7 @@ CLAIMS = (
     ),
     Claim(
         id="splash-adversarial",
-        statement="Under adversarial training, which the paper did not try, SPLASH is more robust than ReLU.",
+        statement="Under adversarial training, of which the abstract says nothing, SPLASH is more robust than ReLU.",
         citation="tavakoli2021",
         reported=Reported("", "the abstract speaks of no adversarial training", "NOT FOUND"),
         test=lambda records, runs: compare(

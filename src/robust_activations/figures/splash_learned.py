@@ -1,0 +1,219 @@
+"""What networks with SPLASH learned, layer by layer, and what each of its choices changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from robust_activations.activations.splash import SPLASH
+from robust_activations.figures import frames, style
+from robust_activations.figures.catalogue import Curve, table
+from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, percent, stacked
+from robust_activations.figures.histories import tracks
+from robust_activations.figures.results import SEED
+from robust_activations.figures.rows import Interval, Row, setting
+from robust_activations.figures.splash import GREEN, grid, lipschitz, normal, unit
+from robust_activations.figures.standings import MINUS, NBSP
+from robust_activations.figures.tables import COLLAPSED
+from robust_activations.ledger import Record
+
+# One a coefficient, from the hinge at 0 outwards.
+SHADES = ("#000000", "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#009E73")
+
+# ---- what was learned -------------------------------------------------------------------------------------------
+
+
+class Learned(NamedTuple):
+    """One layer's coefficients and hinges."""
+
+    right: list[float]
+    left: list[float]
+    hinges: Sequence[float]
+
+    @property
+    def curve(self) -> SPLASH:
+        return unit(self.right, self.left, self.hinges)
+
+    @property
+    def lipschitz(self) -> float:
+        return lipschitz(self.right, self.left)
+
+
+def learned(record: Record, epoch: int | None = None) -> dict[str, Learned]:
+    """Each layer's unit after an epoch, by default the chosen one; those of channels, kept as means, are left out."""
+    row = record.history[record.best_epoch if epoch is None else epoch]["activations"]
+    options = {key: value for key, value in record.run.activation_options.items() if key != "learn_hinges"}
+    places = SPLASH(**options).b
+    found = {}
+    for site in dict.fromkeys(key.rsplit(".", 1)[0] for key in row):
+        right, left = row[f"{site}.a_pos"], row[f"{site}.a_neg"]
+        own = [0.0, *row[f"{site}.hinges"]] if f"{site}.hinges" in row else places
+        if len(right) == len(places) and record.run.share != "channel":
+            found[site] = Learned(right, left, own)
+    return found
+
+
+def unlike(one: Curve, other: Curve) -> float:
+    """What of `one` no multiple of `other` explains: root mean square by N(0, 1)'s weight, as a share of `one`'s own.
+
+    Multiples do not count, for the weights behind an activation can undo them.
+    """
+    z = grid()
+    root = normal(z).sqrt()
+    with torch.no_grad():
+        a, b = root * one(z), root * other(z)
+    rest = a - b * (a @ b) / (b @ b)
+    return float(rest.norm() / a.norm())
+
+
+def layers(panels: Mapping[str, Sequence[Record]], reach: float = 3.0) -> Figure:
+    """Learned functions of the chosen epoch, a panel a layer and a line a record, over the ReLU at the start."""
+    z = torch.linspace(-reach, reach, 301, dtype=torch.float64)
+    cells = [
+        (title, i, [list(own.values())[i] for own in every])
+        for title, records in panels.items()
+        if (every := [learned(record) for record in records])
+        for i in range(len(every[0]))
+    ]
+    with stacked([1.6] * len(cells), 0.3, 2) as (figure, axes):
+        for ax, (title, i, units) in zip(axes, cells, strict=True):
+            ax.plot(z, torch.relu(z), color=GREY, lw=3, alpha=0.45)
+            for one, dash in zip(units, style.LINES, strict=False):
+                with torch.no_grad():
+                    ax.plot(z, one.curve(z), color=GREEN, lw=1.5, ls=dash)
+            for b in {sign * b for b in units[0].hinges for sign in (1, -1)}:
+                ax.axvline(b, ymax=0.05, color=INK, lw=1)
+            ax.set_title(": ".join(filter(None, (title, f"layer {i + 1}"))), color=INK)
+            ax.set_xticks([-2, 0, 2])
+        keys = [Line2D([], [], color=GREY, lw=3, alpha=0.45, label="start")]
+        most = max((len(units) for *_, units in cells), default=0)
+        for seed, dash in zip(range(most), style.LINES, strict=False):
+            keys.append(Line2D([], [], color=GREEN, ls=dash, lw=1.5, label=f"learned, seed {seed}"))
+        legend(figure, keys)
+    return figure
+
+
+def coefficients(panels: Mapping[str, Sequence[Record]]) -> Figure:
+    """The coefficients after every epoch, 0 being the start: a row a layer, a⁺ left, a⁻ right, a line a record."""
+    cells = [
+        (title, i, which, [path for key, path in tracks(record).items() if key == f"{site}.{which}"])
+        for title, records in panels.items()
+        for record in records
+        for i, site in enumerate(learned(record), 1)
+        for which in ("a_pos", "a_neg")
+    ]
+    merged: dict[tuple[str, int, str], list[np.ndarray]] = {}
+    for title, i, which, paths in cells:
+        merged.setdefault((title, i, which), []).extend(paths)
+    most = max((path.shape[1] for paths in merged.values() for path in paths), default=0)
+    with stacked([1.5] * len(merged), 0.3, 2) as (figure, axes):
+        for ax, ((title, i, which), paths) in zip(axes, merged.items(), strict=True):
+            for path, dash in zip(paths, style.LINES, strict=False):
+                for s in range(path.shape[1]):
+                    ax.plot(path[:, s], color=SHADES[s % len(SHADES)], lw=1.2, ls=dash)
+            symbol = {"a_pos": "a⁺", "a_neg": "a⁻"}[which]
+            ax.set_title(": ".join(filter(None, (title, f"layer {i}, {symbol}"))), color=INK)
+        for ax in axes:
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
+        for ax in axes[-2:]:
+            ax.set_xlabel("epoch")
+        legend(figure, [Line2D([], [], color=SHADES[s % len(SHADES)], label=f"s = {s + 1}") for s in range(most)])
+    return figure
+
+
+def layer_table(records: Sequence[Record]) -> str:
+    """By layer and over records: slopes beside 0, Lipschitz constant, and how far from ReLU and from one another."""
+    every = [list(learned(record).values()) for record in records]
+    rows = []
+    for i, units in enumerate(zip(*every, strict=True), 1):
+        away = [unlike(one.curve, torch.relu) for one in units]
+        apart = [unlike(a.curve, b.curve) for a in units for b in units if a is not b]
+        numbers = ([-one.left[0] for one in units], [one.right[0] for one in units], [one.lipschitz for one in units])
+        rows.append([f"layer {i}", *map(_range, numbers), _range(away, 100), _range(apart, 100)])
+    header = ["", "Slope left of 0", "right of 0", "Lipschitz", "Unlike ReLU, %", "Unlike another seed, %"]
+    return table(header, rows)
+
+
+def _range(values: Sequence[float], factor: float = 1.0) -> str:
+    digits = 0 if factor > 1 else 2
+    ends = (
+        [f"{factor * value + 0.0:.{digits}f}".translate(MINUS) for value in (min(values), max(values))]
+        if values
+        else []
+    )
+    return " to ".join(dict.fromkeys(ends)) or NOTHING
+
+
+# ---- choices ----------------------------------------------------------------------------------------------------
+
+
+def compared(panels: Mapping[str, Sequence[Row]], base: str, seeds: Mapping[str, Sequence[Record]]) -> Figure:
+    """Error on clean images and accuracy under PGD-20 with their intervals, side by side, a pair of panels a title.
+
+    The interval of the row `base` is shaded; `seeds` are further records of rows by title and label, small rings.
+    """
+    panels = {title: rows for title, rows in panels.items() if rows}
+    heights = [0.8 + sum(frames.row_height([row.label]) + 0.04 for row in rows) for rows in panels.values()]
+    with stacked([height for height in heights for _ in range(2)], 0.2, 2) as (figure, axes):
+        for i, (title, rows) in enumerate(panels.items()):
+            for ax, attack in zip(axes[2 * i : 2 * i + 2], ("clean", "pgd20"), strict=True):
+                for y, row in enumerate(rows):
+                    _dot(ax, row, y, attack, row.label == base, seeds.get(f"{title}/{row.label}", ()))
+                percent(ax, "x")
+                ax.xaxis.set_major_locator(MaxNLocator(3, steps=(1, 2, 4, 5, 10)))
+                for y, row in enumerate(rows):
+                    if row.collapsed:
+                        low, high = ax.get_xlim()  # at the bad end, for a collapsed network is far outside
+                        frames.crosses(ax, [low + (0.95 if attack == "clean" else 0.05) * (high - low)], [y], COLLAPSED)
+                label_rows(ax, [row.label for row in rows])
+            where, n = _setting(rows)
+            axes[2 * i].set_title(", ".join(filter(None, (title, n))) + "\nclean error", color=INK, size=9)
+            axes[2 * i + 1].set_title(f"{where}\nunder PGD-20", color=INK, size=9)
+            axes[2 * i + 1].tick_params(labelleft=False)
+    return figure
+
+
+def _setting(rows: Sequence[Row]) -> tuple[str, str]:
+    """Data and threat model; number of images."""
+    where, _, n = setting([record for row in rows for record in row.records], ("clean", "pgd20")).rpartition(", n = ")
+    return where, f"n = {n}"
+
+
+def _dot(ax: Axes, row: Row, y: float, attack: str, shaded: bool, more: Sequence[Record]) -> None:
+    at = row.accuracy(attack)
+    if at is None:
+        return
+    wrong = attack == "clean"
+    at = Interval(1 - at.value, 1 - at.high, 1 - at.low) if wrong else at
+    ax.plot([at.low, at.high], [y, y], color=row.colour, lw=1.6, solid_capstyle="round")
+    ax.plot(at.value, y, "o", color=row.colour, ms=4.6)
+    others = [record.best.outcomes[attack].accuracy for record in more if attack in record.best.outcomes]
+    ax.plot([1 - value if wrong else value for value in others], [y] * len(others), **SEED)
+    if shaded:
+        ax.axvspan(at.low, at.high, color=SHADE, lw=0, zorder=0)
+
+
+def choice_table(rows: Sequence[Row], relu: Record | None) -> str:
+    """How many numbers the activations learn, the error on clean images and the accuracy under PGD-20, in percent."""
+    lines = []
+    for row in rows:
+        more = [f"{record.parameters - relu.parameters:,}" for record in row.records if relu] or [NOTHING]
+        cells = []
+        for attack in ("clean", "pgd20"):
+            at = row.accuracy(attack)
+            if at is None:
+                cells.append(COLLAPSED if row.collapsed else NOTHING)
+                continue
+            value, low, high = (1 - at.value, 1 - at.high, 1 - at.low) if attack == "clean" else at
+            cells.append(f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]".replace(" ", NBSP))
+        n = {record.best.outcomes["clean"].n for record in row.records}
+        lines.append([row.label, more[0], *cells, " to ".join(f"{one:,}" for one in sorted(n))])
+    return table(["Choice", "Learned numbers", "Clean error, %", "Under PGD-20, %", "n"], lines)
