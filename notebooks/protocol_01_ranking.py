@@ -373,7 +373,6 @@ Markdown(trust)
 
 # %% tags=["remove-cell"]
 failed = standings.failures(every)
-note("evaluated", sum(len(standings.evaluations(record)) for record in every))
 if failed:
     listing = "; ".join(
         f"{style.title(record.run.activation)}, seed {record.run.seed}, {which} epoch: {standings.CHECKS[check.name]} "
@@ -389,8 +388,8 @@ else:
 # ## Can the numbers be trusted?
 #
 # An activation that starves the attack of gradients would climb this ranking without being robust. Saturating ones, tanh and
-# the sigmoid, are the usual suspects. So every checkpoint, the best and the last of every run, went through the checklist of
-# {doc}`/notebooks/primer_03_honest_evaluation`: {glue:text}`evaluated` networks.
+# the sigmoid, are the usual suspects. So the best checkpoint of every run went through the checklist of
+# {doc}`/notebooks/primer_03_honest_evaluation`; the table says how many.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(standings.check_table(every))

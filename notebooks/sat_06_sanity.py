@@ -385,7 +385,7 @@ for name, column in (("pgd", 1), ("aa", 2)):
 #
 # ## The checklist, over all records
 #
-# Every checkpoint of this study, best and last epoch, went through the checklist when it was evaluated:
+# The checkpoints of this study went through the checklist when they were evaluated:
 
 # %% tags=["remove-cell"]
 study = studies.get("sat")[0]

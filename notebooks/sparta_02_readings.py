@@ -361,7 +361,7 @@ Markdown(auto)
 
 # %% [markdown]
 # This is an answer for 100 images, and its intervals are wide. The checklist of {doc}`/notebooks/primer_03_honest_evaluation` stands in every record. Over all adversarially trained networks of
-# this page, best and last epoch:
+# this page:
 
 # %% tags=["remove-cell"]
 behind = {record.id: record for rows in adversarial.values() for row in rows.values() for record in row.records}

@@ -337,7 +337,7 @@ Markdown("\n\n".join(words))
 # ## Are gradients masked?
 #
 # The checklist of {doc}`primer 3 <primer_03_honest_evaluation>`, over all records of SPLASH in this experiment and then
-# over ReLU's, best and last epochs:
+# over ReLU's:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
@@ -357,7 +357,7 @@ if failed:
         for record, which, check in failed
     )
 else:
-    checked = f"All {len(every)} records pass every check, in their best and last epochs."
+    checked = f"All {len(every)} records pass every check."
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(checked)

@@ -48,7 +48,8 @@ class Suite:
     what the one-pixel attack gets. `measures` names what of `sensitivity` and `distances` is measured, on the first
     `measure_n` images, with so many `cw_steps` and `boundary_steps`.
 
-    `last`: attacks on the network of the last epoch, where that is not the best one; `None` for the same ones.
+    `last`: attacks on the network of the last epoch, where that is not the best one, and then neither measures nor
+    checklist; `None` for all the same.
     """
 
     attacks: tuple[str, ...] = ("clean", "fgsm", "pgd20", "pgd50")
@@ -200,8 +201,9 @@ def evaluate(
     seed: int = 0,
     batch_size: int = 500,
     state: Path | None = None,
+    checked: bool = True,
 ) -> Evaluation:
-    """Runs the suite. Images are uint8, in files, or float in [0, 1].
+    """Runs the suite, and the checklist if `checked`. Images are uint8, in files, or float in [0, 1].
 
     `state` is a path to which AutoAttack's progress is saved, so that it can be resumed.
 
@@ -220,7 +222,7 @@ def evaluate(
     with full_precision(images.device), true_gradients(model):
         with attacking(model), torch.no_grad():
             check_labels(y, num_classes=model(floats(images[:1])).shape[1])
-        return _evaluate(model, images, y, threat, suite, seed, batch_size, state)
+        return _evaluate(model, images, y, threat, suite, seed, batch_size, state, checked)
 
 
 def _evaluate(
@@ -232,6 +234,7 @@ def _evaluate(
     seed: int,
     batch_size: int,
     state: Path | None,
+    checked: bool,
 ) -> Evaluation:
     outcomes: dict[str, Outcome] = {}
     flags: list[str] = []
@@ -254,7 +257,9 @@ def _evaluate(
         else:
             right = under_attack(model, images, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
         outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
-    checks = checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
+    checks: tuple[Check, ...] = ()
+    if checked:
+        checks = checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
     few, generator = first(suite.measure_n), torch.Generator(images.device).manual_seed(seed)
     measures = {name: Measure.of(_measure(name, model, *few, threat, suite, generator)) for name in suite.measures}
     return Evaluation(outcomes, checks, tuple(flags), measures)

@@ -174,12 +174,12 @@ def _evaluate_both(
             model.load_state_dict(weights)
         checkpoints.save(folder / f"{name}.safetensors", model, run)
         state = folder / f"autoattack-{name}-{paths.fingerprint()}.json"
-        return evaluate(model, *test, run.threat, suite, seed=run.seed, state=state)
+        return evaluate(model, *test, run.threat, suite, seed=run.seed, state=state, checked=suite is run.suite)
 
     if same:
         return (one("best", trained.best),) * 2
-    last = replace(run.suite, attacks=run.suite.last or run.suite.attacks, measures=())
-    return one("last", trained.last, last if run.suite.last else run.suite), one("best", trained.best)
+    last = replace(run.suite, attacks=run.suite.last, measures=()) if run.suite.last else run.suite
+    return one("last", trained.last, last), one("best", trained.best)
 
 
 def provenance(

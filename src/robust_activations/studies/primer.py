@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Suite
@@ -23,11 +24,10 @@ OBJECTIVES = (
 def runs(scale: str) -> Iterator[Run]:
     """ReLU in every objective; the primers exist at scale `digits` alone. AutoAttack for PGD-AT, on 100 images."""
     if scale == "digits":
-        dear = Suite(
-            ("clean", "fgsm", "pgd20", "pgd50", "autoattack"), autoattack_n=100, square_n=100, square_queries=200
-        )
+        suite = Suite(square_n=100, square_queries=200, last=("clean", "pgd20", "pgd50"))
+        dear = replace(suite, attacks=(*suite.attacks, "autoattack"), autoattack_n=100)
         for objective in OBJECTIVES:
-            yield recipe(scale)("relu", objective=objective, suite=dear if objective.name == "pgd_at" else Suite())
+            yield recipe(scale)("relu", objective=objective, suite=dear if objective.name == "pgd_at" else suite)
 
 
 STUDY = Study("primer", "Primers: training objectives on one small network", runs)

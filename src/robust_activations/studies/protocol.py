@@ -40,7 +40,7 @@ def recipe(scale: str) -> Callable[..., Run]:
             threat=Threat("linf", "38.25/255"),
             objective=Objective("pgd_at", PGD(steps=7)),
             schedule=Schedule(epochs=8, batch_size=64, lr=0.1),
-            suite=Suite(square_n=100, square_queries=200, last=LAST),
+            suite=Suite(square_n=50, square_queries=100, last=LAST),
             held_out=200,
         )
     elif scale == "cpu":
@@ -130,7 +130,7 @@ def _standard_suite(scale: str, attacked: bool) -> Suite:
         measure_n=few,
         one_pixel_n=few,
         one_pixel_queries=1500 if small else 10_000,
-        boundary_steps={"digits": 1500, "cpu": 3000}.get(scale, 25_000),
+        boundary_steps={"digits": 1000, "cpu": 3000}.get(scale, 25_000),
         last=("clean",),
     )
 
