@@ -19,6 +19,7 @@ import nbformat
 import pytest
 import yaml
 
+import tiny
 from robust_activations import cli
 
 ROOT = Path(__file__).parents[1]
@@ -156,7 +157,8 @@ def _start_build(root: Path, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "book/build.py"), str(root)]
     pipe = subprocess.PIPE
     # In a session of its own it can be interrupted as in a terminal: with all that it started.
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, start_new_session=True)
+    options = {"start_new_session": True, "preexec_fn": tiny.hear_ctrl_c}
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment, **options)
 
 
 def _run_build(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:

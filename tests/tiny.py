@@ -86,12 +86,14 @@ def started(folder: Path, *words: str, pause: float = 0.0, launcher: Sequence[st
     environment = os.environ | {"TINY_PAUSE": str(pause), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
 
-    def hear_ctrl_c() -> None:  # which a process started in the background, as this one may be, is deaf to
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
     return subprocess.Popen(
         command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True, preexec_fn=hear_ctrl_c
     )
+
+
+def hear_ctrl_c() -> None:
+    """For a new process: one started in the background, as the tests may be, is deaf to it, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
