@@ -576,6 +576,6 @@ print(f"largest difference from x + BN(w * x): {float(gap):.1e}")
 # ## What to try next
 #
 # - {doc}`/notebooks/sparta_03_across_networks` freezes the gates and moves them to a deeper network.
-# - Train R1 and R3 from the seeds 1 and 2 too: `protocol.recipe("digits")("sparta_relu", seed=1)`.
+# - Train R1 and R3 from the seeds 1 and 2 too: `make = protocol.recipe("digits")`, then `make("sparta_relu", seed=1)`.
 # - Give R2 denoising blocks: `model_options={"denoise": True}`. Do the two add up?
 # - `robust-activations run sparta --scale gpu` trains all of them with ResNet-18 on CIFAR-10, AutoAttack included.
