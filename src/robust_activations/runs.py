@@ -271,9 +271,8 @@ def campaign(
     todo, known = list(runs), Ledger(folder)
     with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
         for run in todo:
-            if (
-                run.donor and run not in known and in_time()
-            ):  # another process may be making the donor: its lock is the sign
+            if run.donor and run not in known and in_time():
+                # Another process may be making the donor: its lock is the sign.
                 with FileLock(root / "checkpoints" / f"{run.donor.id}.lock"):
                     pass
             if claimed := claim(run, study, known, root, done, in_time):
