@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from robust_activations import activations, data, models, paths, studies
-from robust_activations.figures import claims, results, style, tables
+from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures import paf as frozen
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf, protocol
@@ -41,7 +41,6 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from robust_activations.figures.rows import ATTACKS, setting
-from robust_activations.stats import holm
 
 
 def note(name, text):
@@ -173,11 +172,8 @@ base, others = shapes[0], shapes[1:]
 Markdown(tables.paired_table(base, others, strong, "Shape"))
 
 # %% tags=["remove-cell"]
-tests = {row.label: tables.paired(row, base, strong) for row in others}
-tests = {label: found for label, found in tests.items() if found}
-corrected = dict(zip(tests, holm([test.p for test, _ in tests.values()]), strict=True))
-better = [label for label in tests if corrected[label] < 0.05 and tests[label][0].difference > 0]
-worse = [label for label in tests if corrected[label] < 0.05 and tests[label][0].difference < 0]
+tests = comparisons.against(base, others, strong)
+better, worse, _ = comparisons.told_apart(tests)
 found = f"After Holm's correction {len(better) + len(worse)} of {len(tests)} shapes differ from ReLU under {ATTACKS[strong]}."
 if better:
     found += f" **More robust:** {'; '.join(better)}."
@@ -185,7 +181,7 @@ if worse:
     found += f" **Less robust:** {'; '.join(worse)}."
 if not better:
     found += " None is more robust than ReLU beyond what chance explains."
-decided = [test.only_first + test.only_second for test, _ in tests.values()]
+decided = [one.test.only_first + one.test.only_second for one in tests]
 note("decided", int(np.median(decided)))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -19,7 +19,7 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, learned, results, tables
+from robust_activations.figures import claims, comparisons, learned, results, tables
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf
 
@@ -37,7 +37,6 @@ from IPython.display import Markdown
 from myst_nb import glue
 from scipy.stats import spearmanr
 
-from robust_activations import stats
 from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
 from robust_activations.figures.rows import ATTACKS, Row
@@ -465,9 +464,8 @@ def variants(scale):
     ]
     if found[0].records[0].run == runs_[0]:  # PSSiLU as its authors train it
         parts.append(tables.paired_table(found[0], found[1:], one, "Variant"))
-        tests = [test for row in found[1:] if (test := tables.paired(row, found[0], one))]
-        adjusted = stats.holm([test.p for test, _ in tests])
-        apart = sum(p < 0.05 and at.low * at.high > 0 for (_, at), p in zip(tests, adjusted, strict=True))
+        tests = comparisons.against(found[0], found[1:], one)
+        apart = sum(test.differs for test in tests)
         parts.append(f"After Holm's correction {apart} of {len(tests)} variants differ from PSSiLU.")
     if scale != "digits":
         parts.append(tables.provenance(row.records[0] for row in found))

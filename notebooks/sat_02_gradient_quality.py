@@ -28,10 +28,10 @@ from robust_activations import attacks, data, paths, runs, studies
 from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
-from robust_activations.figures import claims, gradients, results, standings, tables
+from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
-from robust_activations.stats import holm, mcnemar, over_seeds
+from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import smooth as sat
 from robust_activations.studies.base import strongest
 
@@ -254,44 +254,36 @@ Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
 def compared(scale, attack="pgd50"):
-    """Of the three variants and the smooth function: the difference to plain ReLU, and p after Holm's correction."""
-    rows = scales[scale]
-    found = {place: tables.paired(row, rows["none"], attack) for place, row in rows.items() if place != "none"}
-    found = {place: both[0] for place, both in found.items() if both}
-    adjusted = holm([test.p for test in found.values()])
-    return {place: (found[place], p) for place, p in zip(found, adjusted, strict=True)}
+    """The three variants and the smooth function against plain ReLU, by title."""
+    first, *others = scales[scale].values()
+    return {one.name: one for one in comparisons.against(first, others, attack)}
 
 
 def story(scale):
     """The predictions against the numbers of one scale, in words."""
     robust, clean = compared(scale), compared(scale, "clean")
     words = [f"**Scale `{scale}`.**"]
-    firm = [place for place, (test, p) in robust.items() if p < 0.05]
-    if firm:
-        up = [LABELS[place] for place in firm if robust[place][0].difference > 0]
-        down = [LABELS[place] for place in firm if robust[place][0].difference < 0]
+    up, down, _ = comparisons.told_apart(robust.values())
+    if up or down:
         words.append(f"Beyond chance more robust than plain ReLU: {listed(up)}; less robust: {listed(down)}.")
     else:
         words.append("None of the differences in robustness to plain ReLU is beyond chance.")
-    if set(sat.GRADIENTS) <= robust.keys():
-        order = sorted(
-            ("none", *sat.GRADIENTS), key=lambda place: robust[place][0].difference if place in robust else 0.0
-        )
-        ascending = " < ".join(LABELS[place] for place in order)
-        agrees = order == ["none", *sat.GRADIENTS]
+    titles = [LABELS[place] for place in ("none", *sat.GRADIENTS)]
+    if {*titles[1:]} <= robust.keys():
+        order = sorted(titles, key=lambda title: robust[title].test.difference if title in robust else 0.0)
+        ascending = " < ".join(order)
+        agrees = order == titles
         words.append(f"The order is {ascending}, which {'is' if agrees else 'is not'} the paper's.")
-    if "attack" in clean and "update" in clean:
-        given = [
-            f"{points(clean[place][0].difference)} points ({p_words(clean[place][1])} after Holm)"
-            for place in ("attack", "update")
-        ]
+    alone = [clean[LABELS[place]] for place in ("attack", "update") if LABELS[place] in clean]
+    if len(alone) == 2:
+        given = [f"{points(one.test.difference)} points ({p_words(one.holm)} after Holm)" for one in alone]
         words.append(
             f"On clean images, the attack alone makes a difference of {given[0]}, the update alone of {given[1]}."
         )
     return " ".join(words)
 
 
-discordant = sorted(test.only_first + test.only_second for test, _ in compared("digits").values())
+discordant = sorted(one.test.only_first + one.test.only_second for one in compared("digits").values())
 middle = discordant[len(discordant) // 2]
 visible = 100 * standings.detectable(middle, 0.05 / len(discordant)) / relu.best.outcomes["pgd50"].n
 largest = max(row[1] for row in gradients.QUALITY.rows.values()) - gradients.QUALITY.rows["none"][1]
@@ -375,7 +367,7 @@ for scale, rows in controls.items():
     for label in ("SiLU", LABELS["both"]):
         if longer is None or label not in named:
             continue
-        test, _ = tables.paired(named[label], longer, tests[scale])
+        test, _ = comparisons.paired(named[label], longer, tests[scale])
         way = "more" if test.difference > 0 else "less"
         if test.p < 0.05:
             words.append(
@@ -455,7 +447,7 @@ gain, low, high = over_seeds(
     (reached["trained with its own slope"][1] - reached["trained with its own slope"][0])[3].tolist()
 )
 note("gain", f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]".translate(MINUS))
-firm = [LABELS[place] for place, (_, p) in compared("digits").items() if p < 0.05]
+firm = [title for title, one in compared("digits").items() if one.differs]
 note("firm", listed(firm))
 
 # %% mystnb={"image": {"alt": "Two panels over the number of attack steps on a logarithmic axis. Above, the mean loss reached rises with the number of steps and levels off, on two networks, each with a full line for ReLU's own slope and a dashed one for the smooth slope. Below, the difference of the two with intervals around a line at zero.", "width": "560px"}, "figure": {"caption": "Loss that PGD reaches on two ReLU networks with their own slope and with a smooth one (α = 10), same random starts. Above: means over images. Below: what the smooth slope reaches more, mean over images and 95 % t interval. One network each, so the intervals are about images, not about seeds.", "name": "fig-gradient-strength"}} tags=["hide-input"]
@@ -521,11 +513,8 @@ Markdown(masking)
 # %% tags=["remove-cell"]
 IDS = (*(f"sat-gradient-{place}" for place in sat.GRADIENTS), "sat-not-longer")
 mine = [one for one in claims.judged(study="sat") if one.claim.id in IDS]
-elsewhere = tables.scales_with("sat", lambda run: run.activation == "relu_smooth_gradient")
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run sat --scale cpu` makes them on CIFAR-10."
+recorded = tables.scales_with("sat", lambda run: run.activation == "relu_smooth_gradient")
+made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -26,10 +26,10 @@ from scipy import stats as scipy_stats
 from robust_activations import data, paths, runs, studies
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import catalogue, claims, gradients, results, shapes, style, tables
+from robust_activations.figures import catalogue, claims, comparisons, gradients, results, shapes, style, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
-from robust_activations.stats import holm, mcnemar, over_seeds
+from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol
 from robust_activations.studies import smooth as sat
 
@@ -154,17 +154,8 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def against(scale, attack):
     """Smooth activations that are better and worse than ReLU beyond chance, and those that are neither."""
-    rows = scales[scale]
-    found = {name: tables.paired(row, rows["relu"], attack) for name, row in rows.items() if name != "relu"}
-    tests = {name: both[0] for name, both in found.items() if both}
-    adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    firm = [name for name in tests if adjusted[name] < 0.05]
-    groups = (
-        [name for name in firm if tests[name].difference > 0],
-        [name for name in firm if tests[name].difference < 0],
-        [name for name in tests if name not in firm],
-    )
-    return [listed(style.title(name) for name in group) for group in groups]
+    first, *others = scales[scale].values()
+    return map(listed, comparisons.told_apart(comparisons.against(first, others, attack)))
 
 
 words = []
@@ -206,7 +197,7 @@ seeds = {scale: rows for scale in scales if {"relu", "silu"} <= (rows := seeded(
 words = []
 for scale, rows in seeds.items():
     for name in [name for name in rows if name != "relu"]:
-        both = tables.paired(rows[name], rows["relu"])
+        both = comparisons.paired(rows[name], rows["relu"])
         if both is None:
             continue
         differences = [
@@ -222,7 +213,7 @@ for scale, rows in seeds.items():
             f"At scale `{scale}`, {style.title(name)}'s difference to ReLU is {points(mean)} points over {len(differences)} seeds, with {sign}; the 95 % t "
             f"interval of the mean, {points(low)} to {points(high)}, {firm}."
         )
-if over_digits := tables.paired(seeds["digits"]["silu"], seeds["digits"]["relu"]) if "digits" in seeds else None:
+if over_digits := comparisons.paired(seeds["digits"]["silu"], seeds["digits"]["relu"]) if "digits" in seeds else None:
     mean, low, high = over_digits[1]
     note("over_digits", f"Over seeds SiLU differs from ReLU by {points(mean)} points [{points(low)}, {points(high)}].")
 else:
@@ -260,7 +251,7 @@ for scale, rows in scales.items():
     if "smooth_relu" not in rows:
         continue
     bends = gradients.curvature(rows["smooth_relu"].record)
-    both = tables.paired(rows["smooth_relu"], rows["relu"])
+    both = comparisons.paired(rows["smooth_relu"], rows["relu"])
     words.append(
         f"At scale `{scale}` the best epoch's α lies between {min(bends):.1f} and {max(bends):.1f} in the network's layers. "
         + ("It has hardly moved, so this network's gradient is hardly better than ReLU's. " if min(bends) > 200 else "")
@@ -307,12 +298,12 @@ for scale, rows in kinked.items():
     if fallen:
         words.append(f"At scale `{scale}` the training collapsed with {listed(fallen)}.")
     if set(large.values()) <= rows.keys():
-        both = tables.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
+        both = comparisons.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
         if both:
             words.append(
                 f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (McNemar's {p_words(both[0].p)})."
             )
-        one = tables.paired(rows[large["celu"]], rows["ELU, α = 1"], attacked[scale])
+        one = comparisons.paired(rows[large["celu"]], rows["ELU, α = 1"], attacked[scale])
         if one:
             words.append(
                 f"To ELU with α = 1, which has no kink either, it is {points(one[0].difference)} points ({p_words(one[0].p)})."
@@ -344,7 +335,7 @@ Markdown(repaired)
 words = []
 for scale in scales:
     rows = seeds.get(scale, scales[scale])
-    both = tables.paired(rows["silu"], rows["relu"], "clean")
+    both = comparisons.paired(rows["silu"], rows["relu"], "clean")
     if both is None:
         continue
     test, (mean, low, high) = both
@@ -492,11 +483,8 @@ Markdown(curved)
 IDS = ("sat-silu", "sat-smooth", "sat-free", "sat-below-zero", "sat-celu", "bai-autoattack")
 mine = [one for one in claims.judged(study="sat") if one.claim.id in IDS]
 wanted = {*sat.SMOOTH, "relu", "celu"}
-elsewhere = tables.scales_with("sat", lambda run: run.activation in wanted)
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run sat --scale cpu` makes them on CIFAR-10."
+recorded = tables.scales_with("sat", lambda run: run.activation in wanted)
+made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -24,7 +24,7 @@ import torch
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.activations import sparta as library
 from robust_activations.attacks import PGD, attacking, pgd
-from robust_activations.figures import claims, results, style, tables
+from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.ledger import Ledger
 from robust_activations.studies import sparta
@@ -37,7 +37,6 @@ from myst_nb import glue
 
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import Row
-from robust_activations.stats import holm
 
 
 def note(name, text):
@@ -249,21 +248,11 @@ Markdown("\n\n".join(parts))
 
 
 # %% tags=["remove-cell"]
-def told_apart(rows, attack="pgd20"):
-    """The gates that differ from 3×3 beyond chance, after Holm's correction, and those that do not."""
-    found = {gate: tables.paired(row, rows["3×3"], attack) for gate, row in rows.items() if gate != "3×3"}
-    found = {gate: both for gate, both in found.items() if both}
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    firm = {gate for gate, p in adjusted.items() if p < 0.05}
-    worse = [gate for gate in found if gate in firm and found[gate][0].difference < 0]
-    better = [gate for gate in found if gate in firm and found[gate][0].difference > 0]
-    return worse, better, [gate for gate in found if gate not in firm]
-
-
 words = []
 for scale, found in properties.items():
     for reading, rows in found.items():
-        worse, better, rest = told_apart(rows)
+        others = [row for gate, row in rows.items() if gate != "3×3"]
+        better, worse, rest = comparisons.told_apart(comparisons.against(rows["3×3"], others, "pgd20"))
         words.append(
             f"**{style.title(reading)}, scale `{scale}`.** Under PGD-20 higher error than 3×3 beyond chance: "
             f"{listed(worse)}; lower: {listed(better)}; not told apart: {listed(rest)}."
@@ -413,11 +402,8 @@ Markdown(f"{movement} {lesson}")
 # %% tags=["remove-cell"]
 IDS = ("sparta-spatial", "sparta-input")
 mine = [one for one in claims.judged(study="sparta") if one.claim.id in IDS]
-elsewhere = {scale: [row.record for rows in properties[scale].values() for row in rows.values()] for scale in larger}
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has a record of the gates yet. `robust-activations run sparta --scale cpu` makes them on CIFAR-10."
+recorded = {scale: [row.record for rows in properties[scale].values() for row in rows.values()] for scale in larger}
+made = tables.elsewhere(recorded, "sparta", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -23,10 +23,10 @@ import inspect
 from robust_activations import data, models, paths, runs, studies
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import claims, measured, memory, results, scaling, standings, style, tables
+from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, standings, style, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.ledger import Ledger
-from robust_activations.stats import holm, mcnemar, over_seeds
+from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol, sparta
 
 records = studies.collect("sparta")  # trains what is missing
@@ -138,7 +138,7 @@ words, short = [], []
 for scale, rows in seeds.items():
     for other in [name for name in ("relu", "silu") if name in rows]:
         for attack in ("pgd50", "clean"):
-            both = tables.paired(rows["sparta"], rows[other], attack)
+            both = comparisons.paired(rows["sparta"], rows[other], attack)
             if both is None:
                 continue
             pairs = [
@@ -215,19 +215,8 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def against(rows, baseline, attack, names=None):
     """Names of rows with an error below and above the baseline's beyond chance, and of the rest; Holm's correction."""
-    found = {
-        name: both
-        for name, row in rows.items()
-        if name != baseline
-        and (names is None or name in names)
-        and (both := tables.paired(row, rows[baseline], attack))
-    }
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    signs = {name: test.difference * (adjusted[name] < 0.05) for name, (test, _) in found.items()}
-    return [
-        listed(rows[name].label for name, sign in signs.items() if wanted(sign))
-        for wanted in (lambda s: s > 0, lambda s: s < 0, lambda s: s == 0)
-    ]
+    others = [row for name, row in rows.items() if name != baseline and (names is None or name in names)]
+    return map(listed, comparisons.told_apart(comparisons.against(rows[baseline], others, attack)))
 
 
 words = []
@@ -263,7 +252,7 @@ for scale, rows in adversarial.items():
         f"At scale `{scale}`, under PGD-50, lower error than R2 beyond chance: {lower}; higher: {higher}; not told apart: {rest}."
     )
 rivals = " ".join(words)
-both = tables.paired(adversarial["digits"]["sparta"], adversarial["digits"]["denoise"])
+both = comparisons.paired(adversarial["digits"]["sparta"], adversarial["digits"]["denoise"])
 test, (mean, low, high) = both
 denoising = (
     f"R2's error less that of feature denoising is {less(mean)} points [{less(high)}, {less(low)}] under PGD-50 on "
@@ -430,7 +419,7 @@ Markdown(timing)
 # %% tags=["remove-cell"]
 gains = {}
 for scale, rows in seeds.items():
-    if both := tables.paired(rows["sparta"], rows["relu"]):
+    if both := comparisons.paired(rows["sparta"], rows["relu"]):
         gains[scale] = both[1]
 worth = []
 for scale, (mean, low, high) in gains.items():
@@ -455,14 +444,11 @@ Markdown(worth)
 # %% tags=["remove-cell"]
 KEYS = ("relu", "silu", "clean", "smooth", "r1", "r3", "standard", "denoising")
 mine = [one for one in claims.judged(study="sparta") if one.claim.id in [f"sparta-{key}" for key in KEYS]]
-elsewhere = {
+recorded = {
     scale: [row.record for found in (adversarial, *others.values()) for row in found.get(scale, {}).values()]
     for scale in paths.SCALES[1:]
 }
-if any(elsewhere.values()):
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items() if found)
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run sparta --scale cpu` makes them on CIFAR-10."
+made = tables.elsewhere(recorded, "sparta", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

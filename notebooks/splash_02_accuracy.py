@@ -18,7 +18,7 @@
 
 # %%
 from robust_activations import activations, paths, studies
-from robust_activations.figures import claims, results, style, tables
+from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import splash
@@ -37,7 +37,6 @@ from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import setting
 from robust_activations.figures.standings import NBSP
 from robust_activations.models import REGISTRY as MODELS
-from robust_activations.stats import holm
 
 
 def note(name, text):
@@ -225,16 +224,9 @@ Markdown("\n\n".join(parts))
 
 def against(rows):
     """Those that SPLASH beats beyond chance, those that beat it, and those that are not told apart from it."""
-    found = {name: tables.paired(rows["splash"], row, "clean") for name, row in rows.items() if name != "splash"}
-    found = {name: both for name, both in found.items() if both}
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    firm = {name for name, (_, at) in found.items() if adjusted[name] < 0.05 and (at.low > 0 or at.high < 0)}
-    better = [name for name in found if name in firm and found[name][1].value > 0]
-    worse = [name for name in found if name in firm and found[name][1].value < 0]
-    return [
-        listed(style.title(name) for name in group)
-        for group in (better, worse, [name for name in found if name not in firm])
-    ]
+    others = [row for name, row in rows.items() if name != "splash"]
+    above, below, rest = comparisons.told_apart(comparisons.against(rows["splash"], others, "clean"))
+    return map(listed, (below, above, rest))
 
 
 words = []
@@ -392,13 +384,10 @@ rivals = {}
 for (scale, _), rows in places.items():
     rivals.setdefault(scale, {}).update(dict.fromkeys(name for name in rows if name != "splash"))
 note("s2_rivals", "; ".join(f"at {scale} {len(names)} of the nine" for scale, names in rivals.items()))
-elsewhere = tables.scales_with(
+recorded = tables.scales_with(
     "splash", lambda run: not run.objective.adversarial and run.activation in ORDER and not run.activation_options
 )
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run splash --scale cpu` makes them on MNIST, CIFAR-10 and CIFAR-100."
+made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -21,10 +21,9 @@
 import numpy as np
 
 from robust_activations import paths, studies
-from robust_activations.figures import claims, distances, readings, standings, tables
+from robust_activations.figures import claims, comparisons, distances, readings, standings, tables
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES
 from robust_activations.ledger import Ledger
-from robust_activations.stats import holm
 from robust_activations.studies import splash
 
 studies.collect("splash")  # trains what is missing
@@ -226,12 +225,8 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def firm(duel):
     """Attacks under which SPLASH is more robust beyond chance, those where it is less, and the rest."""
-    found = distances.compared(duel)
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    sure = {name for name, (_, at) in found.items() if adjusted[name] < 0.05 and (at.low > 0 or at.high < 0)}
-    better = [NAMES[name] for name in found if name in sure and found[name][1].value > 0]
-    worse = [NAMES[name] for name in found if name in sure and found[name][1].value < 0]
-    return listed(better), listed(worse), listed(NAMES[name] for name in found if name not in sure)
+    found = ((NAMES[attack], "ReLU", both) for attack, both in distances.compared(duel).items())
+    return map(listed, comparisons.told_apart(comparisons.corrected(found)))
 
 
 words = []
@@ -480,11 +475,8 @@ IDS = ("splash-standard", "splash-fgsm", "splash-cw", "splash-boundary", "splash
 mine = [one for one in claims.judged(study="splash") if one.claim.id in IDS]
 note("s3_summary", claims.summary(mine).replace("`", ""))
 attacked = {record.run.id for duel in shown.values() for side in (duel.new, duel.old) for record in side}
-elsewhere = tables.scales_with("splash", lambda run: run.id in attacked)
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run splash --scale cpu` makes them on MNIST, CIFAR-10 and CIFAR-100."
+recorded = tables.scales_with("splash", lambda run: run.id in attacked)
+made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -19,7 +19,7 @@
 from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
-from robust_activations.figures import claims, splash, splash_learned, tables
+from robust_activations.figures import claims, comparisons, splash, splash_learned, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.stats import holm, mcnemar
@@ -170,13 +170,9 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def against(scale, attack):
     """Choices that differ from the base beyond chance, up and down, how many were compared, and the widest interval."""
-    rows = scales[scale]
-    found = {row.label: both for row in changed(rows) if (both := tables.paired(row, rows[BASE], attack))}
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    firm = [label for label in found if adjusted[label] < 0.05]
-    halves = [100 * (at.high - at.low) / 2 for _, at in found.values()]
-    better = [label for label in firm if found[label][0].difference > 0]
-    return better, [label for label in firm if label not in better], len(found), halves
+    found = comparisons.against(scales[scale][BASE], changed(scales[scale]), attack)
+    better, worse, _ = comparisons.told_apart(found)
+    return better, worse, len(found), [100 * (one.at.high - one.at.low) / 2 for one in found]
 
 
 words = []
@@ -220,7 +216,7 @@ for scale, rows in scales.items():
             if without.collapsed:
                 words.append(f"At scale `{scale}` the training of {name} without BatchNorm collapsed.")
             for attack, what in (("clean", "on clean images"), ("pgd20", "under PGD-20")):
-                if both := tables.paired(without, rows[label], attack):
+                if both := comparisons.paired(without, rows[label], attack):
                     test, at = both
                     words.append(
                         f"At scale `{scale}`, {name} without BatchNorm differs from {name} with it by {points(test.difference)} points {what} "
@@ -325,7 +321,7 @@ for scale, rows in scales.items():
         continue
     said = []
     for attack, what in (("clean", "On clean images"), ("pgd20", "Under PGD-20")):
-        both = tables.paired(Row(BASE, seeded[scale]["splash"]), Row("ReLU", seeded[scale]["relu"]), attack)
+        both = comparisons.paired(Row(BASE, seeded[scale]["splash"]), Row("ReLU", seeded[scale]["relu"]), attack)
         if both:
             test, at = both
             several = min(len(found) for found in seeded[scale].values())
@@ -336,7 +332,7 @@ for scale, rows in scales.items():
             )
     words.append(f"**Scale `{scale}`.** {' '.join(said)}")
     gained = {
-        label: tables.paired(rows[label], rows["ReLU"], "pgd20")
+        label: comparisons.paired(rows[label], rows["ReLU"], "pgd20")
         for label in SERIES
         if label in rows and label != "ReLU"
     }
@@ -448,11 +444,8 @@ Markdown(last)
 # %% tags=["remove-cell"]
 mine = [one for one in claims.judged(study="splash") if one.claim.id == "splash-seven"]
 wanted = {run.id for scale in paths.SCALES[1:] for run in study.choices(scale).values()}
-elsewhere = tables.scales_with("splash", lambda run: run.id in wanted)
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run splash --scale cpu` makes them on MNIST, with LeNet-5."
+recorded = tables.scales_with("splash", lambda run: run.id in wanted)
+made = tables.elsewhere(recorded, "splash", "MNIST, with LeNet-5")
 note("spl_seven", listed(f"{one.verdict.label} at scale {one.scale}" for one in mine if one.verdict.records))
 numbers = {}
 for scale, rows in scales.items():

@@ -19,7 +19,7 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, results, splash_learned, standings, style, tables
+from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, splash
@@ -36,7 +36,6 @@ from myst_nb import glue
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.measured import listed
 from robust_activations.figures.standings import MINUS, p_value, points
-from robust_activations.stats import holm
 
 
 def note(name, text):
@@ -143,7 +142,7 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def said(one, other, attack, where):
     """The difference of two rows under an attack, in words; nothing where it cannot be compared."""
-    if (found := tables.paired(one, other, attack)) is None:
+    if (found := comparisons.paired(one, other, attack)) is None:
         return ""
     test, (mean, low, high) = found
     seeds = {record.run.seed for record in one.whole} & {record.run.seed for record in other.whole}
@@ -217,17 +216,11 @@ Markdown("\n\n".join(parts) or "No scale has records of them yet.")
 # %% tags=["remove-cell"]
 words = []
 for scale, (first, others, attack) in choices.items():
-    found = {row.label: tables.paired(row, first, attack) for row in others}
-    found = {label: one for label, one in found.items() if one}
-    adjusted = dict(zip(found, holm([test.p for test, _ in found.values()]), strict=True))
-    firm = [
-        label for label in found if adjusted[label] < 0.05 and (found[label][1].low > 0 or found[label][1].high < 0)
-    ]
-    biggest = max(found, key=lambda label: abs(found[label][1].value), default=None)
-    if biggest:
+    if found := comparisons.against(first, others, attack):
+        biggest = max(found, key=lambda one: abs(one.at.value))
         words.append(
-            f"**Scale `{scale}`.** Beyond chance differ: {listed(firm)}, of {len(found)} choices. The largest difference is "
-            f"{points(found[biggest][1].value)} points ({biggest})."
+            f"**Scale `{scale}`.** Beyond chance differ: {listed(one.name for one in found if one.differs)}, of {len(found)} "
+            f"choices. The largest difference is {points(biggest.at.value)} points ({biggest.name})."
         )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -412,11 +405,8 @@ note("s5_lesson", lesson)
 mine = [one for one in claims.judged(study="splash") if one.claim.id == "splash-adversarial"]
 stands = claims.stands(mine, "splash-adversarial").replace("`splash-adversarial` ", "").replace("<br>", "; ")
 note("s5_stands", stands.replace("`", "").replace("*", ""))
-elsewhere = tables.scales_with("splash", lambda run: run.objective.adversarial)
-if elsewhere:
-    made = "\n\n".join(f"Scale `{scale}`: {tables.provenance(found)}" for scale, found in elsewhere.items())
-else:
-    made = "No larger scale has records of this experiment yet. `robust-activations run splash --scale cpu` makes them on CIFAR-10."
+recorded = tables.scales_with("splash", lambda run: run.objective.adversarial)
+made = tables.elsewhere(recorded, "splash", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -1,4 +1,4 @@
-"""Records with given numbers of right images, for the tests of figures and tables."""
+"""Records with given numbers of right images, and what a table says, for the tests of figures and tables."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ def made(name: str = "relu", clean: int = 160, pgd50: int = 90, *, seed: int = 0
 RELU, SILU, PSSILU = made(), made("silu", 150, 100), made("pssilu", 170, 120)
 FALLEN = made("gelu", 20, 15, collapsed="it fell")
 ROWS = [Row("ReLU", RELU), Row("GELU", FALLEN), Row("SiLU", SILU), Row("PSSiLU", PSSILU)]
+
+
+def cells(markdown: str) -> list[list[str]]:
+    """A table's cells, row by row; the second row is the line below the heading."""
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in markdown.splitlines()]
+
+
+def interval(mean: float, low: float, high: float) -> str:
+    """A difference in points, as tables write it."""
+    text = f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "−")

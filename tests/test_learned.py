@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import tiny
+from made import cells
 from robust_activations import activations
 from robust_activations.figures import learned
 from robust_activations.ledger import Ledger, Record, write
@@ -26,10 +27,6 @@ def made(name: str, right: int = N, **changes) -> Record:
 
 def history(*rows: dict[str, list[float]]) -> tuple[dict, ...]:
     return tuple({"epoch": i, "loss": 1.0, "activations": row} for i, row in enumerate(rows))
-
-
-def cells(markdown: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()]
 
 
 def test_settings_keep_activations_together_and_all_else_apart():

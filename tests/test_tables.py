@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 import tiny
-from made import FALLEN, RELU, ROWS, SILU, made
+from made import FALLEN, RELU, ROWS, SILU, cells, interval, made
 from robust_activations import paths, stats, studies
 from robust_activations.errors import UserError
 from robust_activations.evaluation import Outcome
@@ -17,18 +16,9 @@ from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger, write
 
 
-def cells(markdown: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in markdown.splitlines()]
-
-
 def percent(outcome: Outcome) -> str:
     low, high = (100 * bound for bound in outcome.interval)
     return f"{100 * outcome.accuracy:.1f}\N{NO-BREAK SPACE}[{low:.1f},\N{NO-BREAK SPACE}{high:.1f}]"
-
-
-def interval(mean: float, low: float, high: float) -> str:
-    text = f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "−")
 
 
 def test_the_accuracy_table_has_the_records_numbers():
@@ -68,27 +58,6 @@ def test_the_paired_table_is_mcnemars_test_with_holms_correction():
     assert [row[5].startswith("**") for row in rows] == [False, True, False]
     assert rows[2][:2] == ["GELU", "collapsed"]
     assert header[1] == "Above ReLU under PGD-50, points"
-
-
-def test_paired_rows_of_seeds_are_paired_by_seed():
-    ours = [made("silu", pgd50=correct, seed=seed) for seed, correct in enumerate((95, 100, 190))]
-    theirs = [made(pgd50=90, seed=seed) for seed in (2, 1, 0)]
-    found = tables.paired(Row("", ours), Row("", theirs))
-    assert found is not None
-    differences = [0.025, 0.05, 0.5]
-    assert found[1] == pytest.approx(stats.over_seeds(differences))
-    rights = [[record.best.outcomes["pgd50"].right for record in side] for side in (ours, theirs[::-1])]
-    assert found[0] == stats.mcnemar(*map(np.concatenate, rights))
-    row = cells(tables.paired_table(Row("ReLU", theirs), [Row("SiLU", ours)]))[2]
-    assert row[1] == interval(*stats.over_seeds(differences))
-    assert row[5] == "<0.001"  # not bold: the seeds differ too much
-    alike = [made("silu", pgd50=correct, seed=seed) for seed, correct in enumerate((140, 141, 142))]
-    assert cells(tables.paired_table(Row("ReLU", theirs), [Row("SiLU", alike)]))[2][5] == "**<0.001**"
-    assert tables.paired(Row("", ours[:1]), Row("", theirs[:1])) is None  # of different seeds
-    elsewhere = replace(RELU, provenance=replace(RELU.provenance, dataset_sha256="1" * 64))
-    with pytest.raises(UserError, match="different images"):
-        tables.paired_table(Row("ReLU", elsewhere), [ROWS[2]])
-    assert len(cells(tables.paired_table(ROWS[0], []))) == 2
 
 
 def test_reported_and_measured_have_columns_of_their_own():
@@ -133,3 +102,14 @@ def test_scales_with_records_in_the_studys_order(tmp_path, monkeypatch):
     assert [r.run for r in tables.scales_with("some", lambda run: run.activation == "relu")["gpu"]] == runs[1:2]
     assert tables.scales_with("some", lambda run: run.activation == "gelu") == {}
     assert len(Ledger(tmp_path / "ledger")) == 2
+
+
+def test_elsewhere_names_the_scales_with_records_or_the_command_that_makes_them():
+    said = tables.elsewhere({"cpu": [RELU, SILU], "gpu": []}, "some", "CIFAR-10")
+    assert said == f"Scale `cpu`: {tables.provenance([RELU, SILU])}"
+    both = tables.elsewhere({"cpu": [RELU], "gpu": [SILU]}, "some", "CIFAR-10")
+    assert [part.split(":")[0] for part in both.split("\n\n")] == ["Scale `cpu`", "Scale `gpu`"]
+    for nothing in ({}, {"cpu": []}):
+        assert "`robust-activations run some --scale cpu` makes them on CIFAR-10." in tables.elsewhere(
+            nothing, "some", "CIFAR-10"
+        )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import tiny
+from made import cells
 from robust_activations import activations, data
 from robust_activations.evaluation import Evaluation, Outcome
 from robust_activations.figures import transfer
@@ -32,10 +33,6 @@ def gated(*changes: Tensor, **more) -> Record:
 def row(label: str, right: int, **more) -> Row:
     """Right on the first so many of 200 images."""
     return Row(label, tiny.record(SPARTA, [i < right for i in range(N)], **more))
-
-
-def cells(markdown: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()]
 
 
 def noise(seed: int, *shape: int) -> Tensor:

@@ -19,14 +19,14 @@ from scipy import stats
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.frames import INK, label_rows, legend, percent, stacked
 from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
-from robust_activations.figures.standings import NBSP, p_value, points
-from robust_activations.figures.tables import paired
+from robust_activations.figures.standings import NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import Paired, holm, over_seeds, wilson
+from robust_activations.stats import Paired, over_seeds, wilson
 
 # Attacks that count the images which they flip, and those that measure how far they had to go.
 COUNTED, MEASURED = ("fgsm", "pgd50", "one_pixel"), ("cw", "boundary")
@@ -266,18 +266,11 @@ def compared_table(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> str:
 
     "Points" are of accuracy, and for a distance of the images on which it is larger less those on which it is smaller.
     """
-    found = compared(one, attacks)
-    adjusted = holm([test.p for test, _ in found.values()])
     rows = []
-    for (attack, (test, (mean, low, high))), p in zip(found.items(), adjusted, strict=True):
-        differs = p < 0.05 and (low > 0 or high < 0)
-        cells = [
-            f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
-            f"{test.only_first}",
-            f"{test.only_second}",
-        ]
-        label = f"{NAMES[attack]}, distance" if attack in MEASURED else NAMES[attack]
-        rows.append([label, *cells, f"{test.n:,}", p_value(test.p), f"**{p_value(p)}**" if differs else p_value(p)])
+    for test in corrected((attack, "", both) for attack, both in compared(one, attacks).items()):
+        label = f"{NAMES[test.name]}, distance" if test.name in MEASURED else NAMES[test.name]
+        difference, first, second, *p = test.cells
+        rows.append([label, difference, first, second, f"{test.test.n:,}", *p])
     new, old = one.titles["new"], one.titles["old"]
     return table(
         ["Attack", f"{new} above {old}, points", f"Only {new}", f"Only {old}", "n, all seeds", "p", "p, Holm"], rows

@@ -6,7 +6,7 @@ Tables are Markdown, which the book typesets where a cell has `mystnb={"markdown
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from matplotlib.figure import Figure
@@ -16,16 +16,16 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import catalogue, results, style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
-from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import NBSP, norm, p_value, points
-from robust_activations.figures.tables import COLLAPSED, paired
+from robust_activations.figures.rows import ATTACKS, Row
+from robust_activations.figures.standings import norm
+from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run
-from robust_activations.stats import Paired, holm
 from robust_activations.studies.base import LADDER
 from robust_activations.studies.paf_claims import PAFS, REFERENCES
 from robust_activations.studies.verdicts import robust_gap
@@ -80,49 +80,20 @@ def attack_of(records: Iterable[Record]) -> str | None:
 # ---- against the form that it starts as -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A parametric activation against another on the same images; `holm` is p for all comparisons made with it."""
-
-    name: str
-    other: str
-    test: Paired
-    at: Interval
-    holm: float
-
-    @property
-    def differs(self) -> bool:
-        """Below 0.05 after the correction, and the interval of the difference excludes 0."""
-        return self.holm < 0.05 and (self.at.low > 0 or self.at.high < 0)
-
-
 def against_twins(found: Sequence[Row], attack: str) -> list[Comparison]:
     """Each PAF against the form without parameters that it starts as, and against ReLU; Holm over all of them."""
     by_name = {row.name: row for row in found}
     pairs = [*PAFS.items(), *((name, "relu") for name, twin in PAFS.items() if twin != "relu")]
-    tested = [
-        (one, other, both)
+    return corrected(
+        (one, other, paired(by_name[one], by_name[other], attack))
         for one, other in pairs
-        if one in by_name and other in by_name and (both := paired(by_name[one], by_name[other], attack))
-    ]
-    adjusted = holm([test.p for _, _, (test, _) in tested])
-    return [Comparison(one, other, test, at, p) for (one, other, (test, at)), p in zip(tested, adjusted, strict=True)]
+        if one in by_name and other in by_name
+    )
 
 
 def comparison_table(found: Sequence[Comparison], attack: str) -> str:
     """Difference with its interval, the images that only one is right on, p, and p after Holm's correction."""
-    lines = []
-    for one in found:
-        mean, low, high = one.at
-        p = p_value(one.holm)
-        lines.append(
-            [
-                f"{style.title(one.name)} above {style.title(one.other)}",
-                f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
-                *(f"{one.test.only_first}", f"{one.test.only_second}", p_value(one.test.p)),
-                f"**{p}**" if one.differs else p,
-            ]
-        )
+    lines = [[f"{style.title(one.name)} above {style.title(one.other)}", *one.cells] for one in found]
     header = ["", f"Under {ATTACKS[attack]}, points", "Only the first right", "Only the second right", "p", "p, Holm"]
     return table(header, lines)
 

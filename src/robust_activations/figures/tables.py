@@ -6,22 +6,20 @@ Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-
-import numpy as np
 
 from robust_activations import paths, studies
 from robust_activations.errors import UserError
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import NBSP, p_value, points
+from robust_activations.figures.standings import NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import Paired, holm, mcnemar, over_seeds
 
 COLLAPSED = "collapsed"
 
@@ -92,50 +90,20 @@ def _n(row: Row, attacks: Sequence[str]) -> str:
 # ---- paired -----------------------------------------------------------------------------------------------------
 
 
-def paired(one: Row, other: Row, attack: str = "pgd50") -> tuple[Paired, Interval] | None:
-    """McNemar's test of `one` against `other` on the images of all seeds that both have, and their difference.
-
-    Of several seeds that is the mean with its t interval. None if no seed is left: collapsed records and those without
-    the attack are left out. **Raises** `UserError` where the test images differ.
-    """
-    theirs = {record.run.seed: record for record in other.whole if attack in record.best.outcomes}
-    pairs = [(r, theirs[r.run.seed]) for r in one.whole if r.run.seed in theirs and attack in r.best.outcomes]
-    if not pairs:
-        return None
-    if any(a.provenance.dataset_sha256 != b.provenance.dataset_sha256 for a, b in pairs):
-        raise UserError(f"{one.label} and {other.label} were tested on different images")
-    tests = [studies.paired(a, b, attack) for a, b in pairs]
-    rights = [[r.best.outcomes[attack].right[: test.n] for r in both] for both, test in zip(pairs, tests, strict=True)]
-    total = mcnemar(*(np.concatenate(right) for right in zip(*rights, strict=True)))
-    if len(tests) == 1:
-        return total, Interval(total.difference, *total.interval)
-    return total, Interval(*over_seeds([test.difference for test in tests]))
-
-
 def paired_table(first: Row, others: Sequence[Row], attack: str = "pgd50", heading: str = "Activation") -> str:
     """Each of `others` against `first` on the same images; p from McNemar's exact test, also after Holm's correction.
 
     Of several seeds the images are counted together and the interval is that of the mean. Bold: p is below 0.05 after
     the correction and, as for the claims, the interval excludes 0.
     """
-    found = [paired(row, first, attack) for row in others]
-    adjusted = iter(holm([test.p for test, _ in filter(None, found)]))
+    found = [(row.label, first.label, paired(row, first, attack)) for row in others]
+    made = iter(corrected(found))
     lines = []
-    for row, both in zip(others, found, strict=True):
+    for row, (*_, both) in zip(others, found, strict=True):
         if both is None:
             lines.append([row.label, COLLAPSED if row.collapsed or first.collapsed else NOTHING, *[""] * 4])
-            continue
-        test, (mean, low, high) = both
-        p = next(adjusted)
-        differs = p < 0.05 and (low > 0 or high < 0)
-        lines.append(
-            [
-                row.label,
-                f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
-                *(f"{test.only_first}", f"{test.only_second}", p_value(test.p)),
-                f"**{p_value(p)}**" if differs else p_value(p),
-            ]
-        )
+        else:
+            lines.append([row.label, *next(made).cells])
     where = "on clean images" if attack == "clean" else f"under {ATTACKS[attack]}"
     header = [heading, f"Above {first.label} {where}, points", "Only it right"]
     return table([*header, f"Only {first.label} right", "p", "p, Holm"], lines)
@@ -153,6 +121,15 @@ def scales_with(study: str, wanted: Callable[[Run], bool] = lambda run: True) ->
         if records := read(paths.ledger(scale)).of(runs):
             found[scale] = records
     return found
+
+
+def elsewhere(found: Mapping[str, Iterable[Record]], study: str, data: str) -> str:
+    """Where the records of each larger scale come from; without any, the command that makes them on `data`."""
+    made = "\n\n".join(f"Scale `{scale}`: {provenance(own)}" for scale, own in found.items() if own)
+    return made or (
+        "No larger scale has records of this experiment yet. "
+        f"`robust-activations run {study} --scale cpu` makes them on {data}."
+    )
 
 
 def provenance(records: Iterable[Record]) -> str:

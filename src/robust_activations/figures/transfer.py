@@ -22,12 +22,11 @@ from robust_activations.data import Dataset, floats
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
-from robust_activations.figures.learned import Comparison
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import Interval, Row, under
-from robust_activations.figures.standings import NBSP, p_value, points
-from robust_activations.figures.tables import paired
+from robust_activations.figures.standings import NBSP, p_value
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
@@ -188,25 +187,12 @@ def means(records: Mapping[str, Record]) -> Figure:
 
 def against(found: Mapping[str, Row], attack: str, one: str = FROZEN) -> list[Comparison]:
     """`one` against every other arm on the same images; Holm over all of them."""
-    tests = {label: both for label, row in found.items() if label != one and (both := paired(found[one], row, attack))}
-    adjusted = holm([test.p for test, _ in tests.values()])
-    return [Comparison(one, label, *both, p) for (label, both), p in zip(tests.items(), adjusted, strict=True)]
+    return corrected((one, label, paired(found[one], row, attack)) for label, row in found.items() if label != one)
 
 
 def against_table(found: Sequence[Comparison], attack: str) -> str:
     """Difference with its interval, the images that only one is right on, p, and p after Holm's correction."""
-    lines = []
-    for one in found:
-        mean, low, high = one.at
-        p = p_value(one.holm)
-        lines.append(
-            [
-                f"{one.name} − {one.other}",
-                f"{points(mean)}{NBSP}[{points(low)},{NBSP}{points(high)}]",
-                *(f"{one.test.only_first}", f"{one.test.only_second}", p_value(one.test.p)),
-                f"**{p}**" if one.differs else p,
-            ]
-        )
+    lines = [[f"{one.name} − {one.other}", *one.cells] for one in found]
     what = under(attack)
     header = ["", f"{what[0].upper()}{what[1:]}, points", "Only the first right", "Only the second right"]
     return table([*header, "p", "p, Holm"], lines)
