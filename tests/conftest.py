@@ -1,5 +1,7 @@
 """Shapes and types in annotations are checked while the tests run."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -59,6 +61,27 @@ def call(capfd, tmp_path, monkeypatch):
         return exited.value.code, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Where the ledger of every scale is."""
+    from robust_activations import paths
+
+    monkeypatch.setattr(paths, "ledger", lambda scale: tmp_path / ("live" if scale == "digits" else "ledger"))
+    return tmp_path
+
+
+@pytest.fixture
+def small():
+    """A dataset of 40 and 8 images of four classes."""
+    from helpers import random_images
+    from robust_activations.data import Dataset
+
+    labels = torch.arange(40) % 4
+    return Dataset(
+        "tiny", random_images(40), labels, random_images(8, seed=1), labels[:8].clone(), ("a", "b", "c", "d")
+    )
 
 
 def pytest_collection_modifyitems(items):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ import torch
 import tiny
 from robust_activations.evaluation import Evaluation, Outcome
 from robust_activations.figures.results import Row
-from robust_activations.ledger import Record
+from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
+from robust_activations.sensitivity import Measure
 
 N = 200
 
@@ -46,3 +49,32 @@ def interval(mean: float, low: float, high: float) -> str:
     """A difference in points, as tables write it."""
     text = f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
     return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "−")
+
+
+def entries(line: str) -> list[str]:
+    """The cells of one line of a table, with ordinary spaces."""
+    return line.replace("\N{NO-BREAK SPACE}", " ")[2:-2].split(" | ")
+
+
+def right(count: int, n: int = 200) -> list[bool]:
+    """Right on the first so many images."""
+    return [index < count for index in range(n)]
+
+
+def held(*records: Record) -> tuple[Ledger, list[Run]]:
+    """A ledger of these records, and their runs."""
+    ledger = Ledger(Path("nowhere"))
+    ledger.records = {record.id: record for record in records}
+    return ledger, [record.run for record in records]
+
+
+def whole(run: Run) -> Record:
+    """A record of all that the run's suite asks for, with a number of right images that differs between runs."""
+    share = 40 + int(run.id, 16) % 120
+    generator = torch.Generator().manual_seed(int(run.id, 16) % 2**31)
+    outcome = Outcome.of(torch.randperm(200, generator=generator) < share, 0.5)
+    measures = {name: Measure.of(torch.rand(50, generator=generator)) for name in run.suite.measures}
+    best = Evaluation(dict.fromkeys(run.suite.attacks, outcome), (), measures=measures)
+    activations = {"act.alpha": [share / 80], "act.beta": [0.1]}
+    history = ({"activations": activations, "train_accuracy": share / 200, "held_pgd10": 0.4},)
+    return tiny.record(run, best=best, last=best, history=history)

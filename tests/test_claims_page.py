@@ -1,9 +1,8 @@
-"""The tables of claims and plans: the words follow the verdicts, and the commands match the records they name."""
+"""The tables of claims: the words follow the verdicts, and the commands match the records they name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,13 +11,13 @@ import pytest
 import torch
 
 import tiny
-from robust_activations import paths, studies
-from robust_activations.evaluation import Check, Evaluation, Outcome
-from robust_activations.figures import claims, critics, plans
+from made import entries, held, right, whole
+from robust_activations import studies
+from robust_activations.figures import claims
 from robust_activations.ledger import Ledger, Record, write
 from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
-from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth, sparta, splash
+from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth
 from robust_activations.studies.verdicts import compare_distance, compare_gap, compare_measure, every, moved
 
 ROOT = Path(__file__).parents[1]
@@ -29,19 +28,9 @@ def is_(*names: str):
     return lambda run: run.activation in names
 
 
-def right(count: int, n: int = 200) -> list[bool]:
-    return [index < count for index in range(n)]
-
-
 def pair(first: int, second: int, seed: int = 0, **changes) -> list[Record]:
     both = ((replace(SILU, seed=seed), first), (replace(RELU, seed=seed), second))
     return [tiny.record(run, right(count), **changes) for run, count in both]
-
-
-def held(*records: Record) -> tuple[Ledger, list[Run]]:
-    ledger = Ledger(Path("nowhere"))
-    ledger.records = {record.id: record for record in records}
-    return ledger, [record.run for record in records]
 
 
 def judge(*records: Record, **options) -> Verdict:
@@ -242,11 +231,11 @@ def test_outcomes_sort_claims_over_all_scales():
     open_ = judge(*pair(101, 100))
     by = {"a": (yes, open_), "b": (no, none), "c": (yes, no), "d": (open_, none), "e": (none, none)}
     found = [judged(two[i], name, scale) for i, scale in enumerate(("digits", "cpu")) for name, two in by.items()]
-    rows = [*map(cells, claims.outcomes(found).splitlines()[2:])]
+    rows = [*map(entries, claims.outcomes(found).splitlines()[2:])]
     assert [row[0].strip("*") for row in rows] == [*claims.OUTCOMES.values()]
     assert [row[1][len("Statement of ")] for row in rows] == [*"abcde"]
     assert rows[0][1].endswith("(supported at `digits`, undecided at `cpu`)")
-    assert cells(claims.reported(found).splitlines()[2])[1].startswith("+9 points<br>")
+    assert entries(claims.reported(found).splitlines()[2])[1].startswith("+9 points<br>")
 
 
 def test_caveats_count_each_record_once(folder):
@@ -262,14 +251,10 @@ def test_caveats_count_each_record_once(folder):
 # Tables
 
 
-def cells(line: str) -> list[str]:
-    return line.replace("\N{NO-BREAK SPACE}", " ")[2:-2].split(" | ")
-
-
 def test_reported_and_measured_never_share_a_column():
     yes, none = judge(*pair(120, 80)), Verdict("not tested here")
     found = [judged(yes, "a"), judged(yes, "a", "cpu"), judged(none, "b", value=""), judged(none, "b", "cpu")]
-    header, _, *rows = map(cells, claims.standing(found).splitlines())
+    header, _, *rows = map(entries, claims.standing(found).splitlines())
     assert header == ["Claim", "Reported", "Measured", "Verdict and why"]
     assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", claims.NOTHING]
     assert [row[0] for row in rows] == ["Statement of a.<br>`a`", "", "Statement of b.<br>`b`"]
@@ -293,16 +278,9 @@ def test_a_bar_in_a_statement_ends_no_cell():
 def test_overview_has_a_column_for_each_scale_that_tests_something():
     yes, none = judge(*pair(120, 80)), Verdict("not tested here")
     found = [judged(yes, "a"), judged(none, "a", "cpu"), judged(none, "b"), judged(none, "b", "cpu")]
-    header, _, *rows = map(cells, claims.overview(found).splitlines())
+    header, _, *rows = map(entries, claims.overview(found).splitlines())
     assert header == ["Claim", "Paper", "`digits`"]
     assert [row[2] for row in rows] == ["**supported**", claims.NOTHING]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """Where the ledger of every scale is."""
-    monkeypatch.setattr(paths, "ledger", lambda scale: tmp_path / ("live" if scale == "digits" else "ledger"))
-    return tmp_path
 
 
 def test_rerun_commands_match_the_records_of_the_verdict(folder):
@@ -310,7 +288,7 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
     for study in (paf.STUDY, smooth.STUDY):
         for run in study.runs("digits"):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
-                write(made(run), folder / "live", study.name)
+                write(whole(run), folder / "live", study.name)
         found = [one for one in studies.verdicts(("digits", "gpu")) if one.study == study.name]
         planned = {run.id: run for run in study.runs("digits")}
         boxes = claims.details(found).split("\n::::{dropdown} ")
@@ -326,165 +304,3 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
             if one.verdict.label == claims.UNTESTED:
                 assert "At `digits` all of the study's runs are recorded, and none of them can test it." in box
                 assert "--scale digits" not in box
-
-
-def made(run: Run) -> Record:
-    """A record of all that the run's suite asks for, with a number of right images that differs between runs."""
-    share = 40 + int(run.id, 16) % 120
-    generator = torch.Generator().manual_seed(int(run.id, 16) % 2**31)
-    outcome = Outcome.of(torch.randperm(200, generator=generator) < share, 0.5)
-    measures = {name: Measure.of(torch.rand(50, generator=generator)) for name in run.suite.measures}
-    best = Evaluation(dict.fromkeys(run.suite.attacks, outcome), (), measures=measures)
-    activations = {"act.alpha": [share / 80], "act.beta": [0.1]}
-    history = ({"activations": activations, "train_accuracy": share / 200, "held_pgd10": 0.4},)
-    return tiny.record(run, best=best, last=best, history=history)
-
-
-# Plans
-
-
-def every_run(experiment: object) -> Iterator[str]:
-    return (run.id for run in plans.each(experiment))
-
-
-def test_plan_counts_and_adds_up(folder):
-    first, *rest = paf.STUDY.runs("cpu")
-    write(
-        replace(tiny.record(first), provenance=replace(tiny.record().provenance, seconds=7200.0)),
-        folder / "ledger",
-        "paf",
-    )
-    rows = {row[0]: row[1:] for row in map(cells, plans.plan("paf").splitlines()[2:])}
-    like = [run for run in rest if (run.model, run.objective.name) == (first.model, first.objective.name)]
-    hours = sum(2.0 * run.schedule.epochs / first.schedule.epochs for run in like)
-    assert rows["`cpu`"][:3] == [f"{1 + len(rest)}", "1", "2.0 h"]
-    assert rows["`cpu`"][3] == f"{hours:,.1f} h for {len(like)} of {len(rest)}"
-    assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", claims.NOTHING, claims.NOTHING]
-    assert rows["`gpu`"][4] == "`robust-activations run paf --scale gpu`"
-
-
-@pytest.mark.parametrize("scale", paths.SCALES)
-def test_the_experiments_are_the_study(scale):
-    """What the overview pages list by experiment is all that the study runs, and nothing else."""
-    own = (smooth.gradient_quality, smooth.controls, smooth.activations, smooth.large_alpha, smooth.scaling)
-    units = (splash.accuracy, splash.robustness, splash.choices, splash.adversarial, splash.seeds_of)
-    live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
-    others = (lambda scale: live, lambda scale: [run for run in sparta.STUDY.runs(scale) if run.seed])
-    gates = (sparta.properties, sparta.objectives, sparta.across_networks, sparta.across_datasets, *others)
-    whole = [plans.within("sparta", piece) for piece in gates]
-    studied = ((paf.STUDY, paf.EXPERIMENTS.values()), (smooth.STUDY, own), (splash.STUDY, units), (sparta.STUDY, whole))
-    for study, pieces in studied:
-        assert {name for piece in pieces for name in every_run(piece(scale))} == {run.id for run in study.runs(scale)}
-
-
-def test_experiments_count_each_run_once(folder):
-    write(tiny.record(smooth.activations("cpu")["relu"]), folder / "ledger", "sat")
-    (row,) = map(cells, plans.experiments({"Controls": lambda scale: [smooth.activations(scale)] * 2}).splitlines()[2:])
-    assert row == ["Controls", "0 of 7", "1 of 7", "0 of 7", "0 of 7"]
-
-
-def test_recipe_marks_what_differs():
-    rows = [("Epochs", "200", "seen", "200"), ("Seeds", "", "not found", "1"), ("ε", "0.031", "seen", "8/255")]
-    assert [cells(line)[3] for line in plans.recipe(rows).splitlines()[2:]] == ["the same", "**1**", "**8/255**"]
-
-
-def test_ours_follows_the_run():
-    run = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=12, shape="step"), augment=None)
-    rows = dict(cells(line)[:1] + cells(line)[3:] for line in plans.unpublished(run, {}).splitlines()[2:])
-    assert rows["Epochs"] == "**12**"
-    assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9**")
-    assert rows["Augmentation"] == "**none**"
-    found = plans.unpublished(run, {"Data": (run.dataset, "seen: abstract")}).splitlines()[2]
-    assert cells(found) == ["Data", run.dataset, "seen: abstract", "the same"]
-    counted = [cells(line)[-1] for line in plans.grid([run, run, replace(run, model="lenet5")]).splitlines()[2:]]
-    assert counted == ["2", "1"]
-
-
-def test_pages_give_the_minutes_of_the_page():
-    said = re.search(r"Reading time: (\d+) minutes", (ROOT / "notebooks/paf_06_discussion.py").read_text())
-    rows = [*map(cells, plans.pages({"paf_06_discussion": "What holds?", "nowhere": "And else?"}).splitlines()[2:])]
-    assert [row[2] for row in rows] == [said and said[1], claims.NOTHING]
-
-
-def test_unready_names_what_is_wanting(monkeypatch):
-    assert plans.unready("primer").startswith("All of these runs can be started")
-    monkeypatch.setattr(plans.data, "names", lambda: ["digits"])
-    words = plans.unready("sat")
-    runs = len(smooth.STUDY.runs("cpu"))
-    assert f"{runs} of {runs} at `cpu`, for want of cifar10" in words
-    assert "digits" not in words
-
-
-# What the critics ask for
-
-
-def test_curvature_table_leaves_out_what_is_not_there(folder):
-    assert critics.curvature_table({"cpu": Ledger(folder)}) == "Nothing of this sweep is recorded yet."
-    adversarial = paf.adversarial_shapes("cpu")[critics.PSILU]
-    records, _ = held(made(adversarial[1.0]), replace(made(adversarial[10.0]), collapsed="fell"))
-    first, second = map(cells, critics.curvature_table({"cpu": records}).splitlines()[2:])
-    outcome = records[adversarial[1.0]].best.outcomes["pgd50"]
-    assert first[:4] == ["`cpu`", "1", "0.5", claims.NOTHING]
-    assert first[4].startswith(f"{100 * outcome.accuracy:.1f}")
-    assert first[4].endswith("under PGD-50, n = 200")
-    assert second == ["`cpu`", "10", "5", claims.NOTHING, "collapsed"]
-
-
-def test_curvatures_are_compared_under_one_attack():
-    """At digits α = 1 is SiLU's run, which PGD-50 attacks, and the others' stronger attack is PGD-20."""
-    runs = paf.adversarial_shapes("digits")[critics.PSILU]
-    assert {"pgd50" in run.suite.attacks for run in runs.values()} == {True, False}
-    records, _ = held(*map(made, runs.values()))
-    rows = [*map(cells, critics.curvature_table({"digits": records}).splitlines()[2:])]
-    assert len(rows) == len(runs)
-    assert all("under PGD-20" in row[4] for row in rows)
-
-
-def test_weight_decays_are_compared_within_a_setting():
-    base = {run.activation: run for run in paf.STUDY.runs("digits")[:2]}
-    other = next(run for run in paf.critics("digits") if run.activation == "relu")
-    counts = ((base["relu"], 100), (base["silu"], 110), (other, 60))
-    records, _ = held(*(tiny.record(run, right(count)) for run, count in counts))
-    table, words = critics.weight_decays({"digits": records})
-    assert [cells(line)[0] for line in table.splitlines()[2:]] == [
-        "ReLU, 0.0005, `digits`", "ReLU, 0.01, `digits`", "SiLU, 0.0005, `digits`",
-    ]  # fmt: skip
-    assert re.search(r"0\.01 for 0\.0005, moves ReLU by −20\.0 points \[\S+, \S+\] under PGD-50 \(n = 200\)", words)
-    assert re.search(r"SiLU in its place moves the accuracy by \+5\.0 points \[\S+, \S+\] under PGD-50", words)
-    records, _ = held(*(tiny.record(run, right(count)) for run, count in counts[:2]))
-    assert critics.weight_decays({"digits": records}) == (
-        "No scale has records with more than one weight decay yet.", "",
-    )  # fmt: skip
-
-
-def test_levels_compare_networks_that_were_trained_both_ways():
-    """Not at gpu, where the two trainings have different networks."""
-    for scale, model, count in (("cpu", "resnet20", 2), ("gpu", "resnet18", 0)):
-        runs = [run for run in splash.STUDY.runs(scale) if run.seed == 0 and run.activation in splash.PAIR]
-        records, _ = held(*map(made, runs))
-        rows = [*map(cells, critics.levels({scale: records}).splitlines()[2:])]
-        assert len(rows) == 2 * count
-        assert sum("adversarially, ℓ∞ 8/255" in row[0] for row in rows) == count
-        assert splash.adversarial(scale)["S = 7"].model == model
-    assert critics.levels({}) == "Nothing of this is recorded yet."
-
-
-def test_masking_names_who_failed_and_what():
-    failed = Check("black_box", "?", 0.2, 0.1)
-    relu, unit = (splash.robustness("digits")["digits", "digits_cnn"][name][0] for name in splash.PAIR)
-    records, _ = held(tiny.record(relu), tiny.record(unit, best=replace(tiny.record(unit).best, checks=(failed,))))
-    table, words = critics.masking("splash", {"digits": records})
-    (row,) = map(cells, table.splitlines()[2:])
-    assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
-    assert words == "At `digits` 1 of 2 records passed every check at both checkpoints."
-
-
-# The preface
-
-
-def test_the_preface_gives_the_minutes_that_the_pages_give():
-    rows = re.findall(r"^\| (\d+) \| \{doc\}`/(notebooks/\w+)`", (ROOT / "book/preface.md").read_text(), re.M)
-    said = {page: re.search(r"Reading(?: time)?: (\d+) minutes", (ROOT / f"{page}.py").read_text()) for _, page in rows}
-    assert {page: minutes for minutes, page in rows} == {page: found and found[1] for page, found in said.items()}
-    listed = set(re.findall(r"file: (notebooks/\w+)", (ROOT / "_toc.yml").read_text()))
-    assert {page for _, page in rows} == listed

@@ -1,0 +1,74 @@
+"""What the critics ask for: like is compared with like, and what is not recorded is left out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import tiny
+from made import entries, held, right, whole
+from robust_activations.evaluation import Check
+from robust_activations.figures import claims, critics
+from robust_activations.ledger import Ledger
+from robust_activations.studies import paf, splash
+
+
+def test_curvature_table_leaves_out_what_is_not_there(folder):
+    assert critics.curvature_table({"cpu": Ledger(folder)}) == "Nothing of this sweep is recorded yet."
+    adversarial = paf.adversarial_shapes("cpu")[critics.PSILU]
+    records, _ = held(whole(adversarial[1.0]), replace(whole(adversarial[10.0]), collapsed="fell"))
+    first, second = map(entries, critics.curvature_table({"cpu": records}).splitlines()[2:])
+    outcome = records[adversarial[1.0]].best.outcomes["pgd50"]
+    assert first[:4] == ["`cpu`", "1", "0.5", claims.NOTHING]
+    assert first[4].startswith(f"{100 * outcome.accuracy:.1f}")
+    assert first[4].endswith("under PGD-50, n = 200")
+    assert second == ["`cpu`", "10", "5", claims.NOTHING, "collapsed"]
+
+
+def test_curvatures_are_compared_under_one_attack():
+    """At digits α = 1 is SiLU's run, which PGD-50 attacks, and the others' stronger attack is PGD-20."""
+    runs = paf.adversarial_shapes("digits")[critics.PSILU]
+    assert {"pgd50" in run.suite.attacks for run in runs.values()} == {True, False}
+    records, _ = held(*map(whole, runs.values()))
+    rows = [*map(entries, critics.curvature_table({"digits": records}).splitlines()[2:])]
+    assert len(rows) == len(runs)
+    assert all("under PGD-20" in row[4] for row in rows)
+
+
+def test_weight_decays_are_compared_within_a_setting():
+    base = {run.activation: run for run in paf.STUDY.runs("digits")[:2]}
+    other = next(run for run in paf.critics("digits") if run.activation == "relu")
+    counts = ((base["relu"], 100), (base["silu"], 110), (other, 60))
+    records, _ = held(*(tiny.record(run, right(count)) for run, count in counts))
+    table, words = critics.weight_decays({"digits": records})
+    assert [entries(line)[0] for line in table.splitlines()[2:]] == [
+        "ReLU, 0.0005, `digits`", "ReLU, 0.01, `digits`", "SiLU, 0.0005, `digits`",
+    ]  # fmt: skip
+    assert re.search(r"0\.01 for 0\.0005, moves ReLU by −20\.0 points \[\S+, \S+\] under PGD-50 \(n = 200\)", words)
+    assert re.search(r"SiLU in its place moves the accuracy by \+5\.0 points \[\S+, \S+\] under PGD-50", words)
+    records, _ = held(*(tiny.record(run, right(count)) for run, count in counts[:2]))
+    assert critics.weight_decays({"digits": records}) == (
+        "No scale has records with more than one weight decay yet.", "",
+    )  # fmt: skip
+
+
+def test_levels_compare_networks_that_were_trained_both_ways():
+    """Not at gpu, where the two trainings have different networks."""
+    for scale, model, count in (("cpu", "resnet20", 2), ("gpu", "resnet18", 0)):
+        runs = [run for run in splash.STUDY.runs(scale) if run.seed == 0 and run.activation in splash.PAIR]
+        records, _ = held(*map(whole, runs))
+        rows = [*map(entries, critics.levels({scale: records}).splitlines()[2:])]
+        assert len(rows) == 2 * count
+        assert sum("adversarially, ℓ∞ 8/255" in row[0] for row in rows) == count
+        assert splash.adversarial(scale)["S = 7"].model == model
+    assert critics.levels({}) == "Nothing of this is recorded yet."
+
+
+def test_masking_names_who_failed_and_what():
+    failed = Check("black_box", "?", 0.2, 0.1)
+    relu, unit = (splash.robustness("digits")["digits", "digits_cnn"][name][0] for name in splash.PAIR)
+    records, _ = held(tiny.record(relu), tiny.record(unit, best=replace(tiny.record(unit).best, checks=(failed,))))
+    table, words = critics.masking("splash", {"digits": records})
+    (row,) = map(entries, table.splitlines()[2:])
+    assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
+    assert words == "At `digits` 1 of 2 records passed every check at both checkpoints."

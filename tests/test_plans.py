@@ -1,0 +1,101 @@
+"""What is planned, as the overview pages and the preface say it: counts, recipes, reading times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tiny
+from made import entries
+from robust_activations import paths
+from robust_activations.figures import claims, plans
+from robust_activations.ledger import write
+from robust_activations.studies import paf, smooth, sparta, splash
+
+ROOT = Path(__file__).parents[1]
+
+
+def every_run(experiment: object) -> Iterator[str]:
+    return (run.id for run in plans.each(experiment))
+
+
+def test_plan_counts_and_adds_up(folder):
+    first, *rest = paf.STUDY.runs("cpu")
+    write(
+        replace(tiny.record(first), provenance=replace(tiny.record().provenance, seconds=7200.0)),
+        folder / "ledger",
+        "paf",
+    )
+    rows = {row[0]: row[1:] for row in map(entries, plans.plan("paf").splitlines()[2:])}
+    like = [run for run in rest if (run.model, run.objective.name) == (first.model, first.objective.name)]
+    hours = sum(2.0 * run.schedule.epochs / first.schedule.epochs for run in like)
+    assert rows["`cpu`"][:3] == [f"{1 + len(rest)}", "1", "2.0 h"]
+    assert rows["`cpu`"][3] == f"{hours:,.1f} h for {len(like)} of {len(rest)}"
+    assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", claims.NOTHING, claims.NOTHING]
+    assert rows["`gpu`"][4] == "`robust-activations run paf --scale gpu`"
+
+
+@pytest.mark.parametrize("scale", paths.SCALES)
+def test_the_experiments_are_the_study(scale):
+    """What the overview pages list by experiment is all that the study runs, and nothing else."""
+    own = (smooth.gradient_quality, smooth.controls, smooth.activations, smooth.large_alpha, smooth.scaling)
+    units = (splash.accuracy, splash.robustness, splash.choices, splash.adversarial, splash.seeds_of)
+    live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
+    others = (lambda scale: live, lambda scale: [run for run in sparta.STUDY.runs(scale) if run.seed])
+    gates = (sparta.properties, sparta.objectives, sparta.across_networks, sparta.across_datasets, *others)
+    whole = [plans.within("sparta", piece) for piece in gates]
+    studied = ((paf.STUDY, paf.EXPERIMENTS.values()), (smooth.STUDY, own), (splash.STUDY, units), (sparta.STUDY, whole))
+    for study, pieces in studied:
+        assert {name for piece in pieces for name in every_run(piece(scale))} == {run.id for run in study.runs(scale)}
+
+
+def test_experiments_count_each_run_once(folder):
+    write(tiny.record(smooth.activations("cpu")["relu"]), folder / "ledger", "sat")
+    (row,) = map(
+        entries, plans.experiments({"Controls": lambda scale: [smooth.activations(scale)] * 2}).splitlines()[2:]
+    )
+    assert row == ["Controls", "0 of 7", "1 of 7", "0 of 7", "0 of 7"]
+
+
+def test_recipe_marks_what_differs():
+    rows = [("Epochs", "200", "seen", "200"), ("Seeds", "", "not found", "1"), ("ε", "0.031", "seen", "8/255")]
+    assert [entries(line)[3] for line in plans.recipe(rows).splitlines()[2:]] == ["the same", "**1**", "**8/255**"]
+
+
+def test_ours_follows_the_run():
+    run = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=12, shape="step"), augment=None)
+    rows = dict(entries(line)[:1] + entries(line)[3:] for line in plans.unpublished(run, {}).splitlines()[2:])
+    assert rows["Epochs"] == "**12**"
+    assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9**")
+    assert rows["Augmentation"] == "**none**"
+    found = plans.unpublished(run, {"Data": (run.dataset, "seen: abstract")}).splitlines()[2]
+    assert entries(found) == ["Data", run.dataset, "seen: abstract", "the same"]
+    counted = [entries(line)[-1] for line in plans.grid([run, run, replace(run, model="lenet5")]).splitlines()[2:]]
+    assert counted == ["2", "1"]
+
+
+def test_pages_give_the_minutes_of_the_page():
+    said = re.search(r"Reading time: (\d+) minutes", (ROOT / "notebooks/paf_06_discussion.py").read_text())
+    rows = [*map(entries, plans.pages({"paf_06_discussion": "What holds?", "nowhere": "And else?"}).splitlines()[2:])]
+    assert [row[2] for row in rows] == [said and said[1], claims.NOTHING]
+
+
+def test_unready_names_what_is_wanting(monkeypatch):
+    assert plans.unready("primer").startswith("All of these runs can be started")
+    monkeypatch.setattr(plans.data, "names", lambda: ["digits"])
+    words = plans.unready("sat")
+    runs = len(smooth.STUDY.runs("cpu"))
+    assert f"{runs} of {runs} at `cpu`, for want of cifar10" in words
+    assert "digits" not in words
+
+
+def test_the_preface_gives_the_minutes_that_the_pages_give():
+    rows = re.findall(r"^\| (\d+) \| \{doc\}`/(notebooks/\w+)`", (ROOT / "book/preface.md").read_text(), re.M)
+    said = {page: re.search(r"Reading(?: time)?: (\d+) minutes", (ROOT / f"{page}.py").read_text()) for _, page in rows}
+    assert {page: minutes for minutes, page in rows} == {page: found and found[1] for page, found in said.items()}
+    listed = set(re.findall(r"file: (notebooks/\w+)", (ROOT / "_toc.yml").read_text()))
+    assert {page for _, page in rows} == listed
