@@ -72,25 +72,33 @@ def test_run_by_default_keeps_to_the_project(call, only_tiny, tmp_path, monkeypa
 
 def test_only_matches_labels_and_ids(call, only_tiny, tmp_path, monkeypatch):
     wanted = []
-    monkeypatch.setattr(runs, "campaign", lambda _, todo, **__: wanted.append(list(todo)) or runs.Progress())
+    monkeypatch.setattr(runs, "campaign", lambda todo, **__: wanted.append([run for _, run in todo]) or runs.Progress())
     for glob in ("*silu*", "*/silu/*", "*seed1", tiny.RUNS[2].id, f"{tiny.RUN.id[:6]}*", "*"):
         call("run", "tiny", "--only", glob)
     relu, pssilu, silu = tiny.RUNS
     assert wanted == [[pssilu, silu], [silu], [silu], [silu], [relu], [relu, pssilu, silu]]
 
 
-def test_budget_is_shared_by_studies(call, monkeypatch):
-    budgets = []
+def test_studies_take_turns(call, monkeypatch):
+    """Of all studies the first run of each comes first, and a run of two comes once, with the first that wants it."""
+    relu, pssilu, silu = tiny.RUNS
+    other = replace(tiny.STUDY, name="other", at=lambda scale: [silu, replace(relu, seed=1)])
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny.STUDY, "other": other})
+    work = []
+    monkeypatch.setattr(runs, "campaign", lambda todo, **__: work.extend(todo) or runs.Progress())
+    call("run", "all", "--quiet")
+    assert work == [("tiny", relu), ("other", silu), ("tiny", pssilu), ("other", replace(relu, seed=1))]
 
-    def campaign(*_, budget, **__):
-        budgets.append(budget)
-        return runs.Progress(made=1, unfinished=2)
 
-    monkeypatch.setattr(runs, "campaign", campaign)
-    monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny.STUDY, "other": replace(tiny.STUDY, name="other")})
-    assert call("run", "all", "--budget", "2m")[1] == "2 made, 0 there before, 0 under way elsewhere, 4 left\n"
-    assert budgets[0] == 120
-    assert 110 < budgets[1] < 120
+def test_a_budget_that_is_over_says_what_is_left_and_how_long_it_may_take(call, only_tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "in_parallel", lambda words, jobs: 0)
+    ledger.write(tiny.record(), tmp_path / "ledger", "tiny")
+    places = ("--data", tmp_path, "--ledger", tmp_path / "ledger")
+    for words in ((), ("--jobs", "2")):
+        status, out, _ = call("run", "tiny", "--budget", "0.0001s", *places, *words)
+        assert status == 0
+        assert out.splitlines()[-1] == "still missing: 2; one after the other they may take: 0.4 min"
+    assert call("run", "tiny", "--budget", "0.0001s", *places, "--quiet")[1] == ""
 
 
 def test_status(call, only_tiny, made, tmp_path):

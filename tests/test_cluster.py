@@ -19,10 +19,11 @@ from tiny import campaign, files, under_way, wait_for
 
 # Long enough to be killed in the middle.
 LONG = [replace(run, schedule=replace(run.schedule, epochs=12)) for run in tiny.RUNS[:2]]
+WORK = [("tiny", run) for run in LONG]
 HALF = cluster.Resources(gpus=0, cpus=0.5)  # so that one core has two workers
 
 
-def on_cluster(folder, wanted: dict, **options) -> runs.Progress:
+def on_cluster(folder, wanted, **options) -> runs.Progress:
     places = {"folder": folder / "ledger", "root": folder / "data"}
     return cluster.campaign(wanted, "local", HALF, **places, progress=False, **options)
 
@@ -43,7 +44,7 @@ def test_a_worker_is_killed_and_a_run_fails(tmp_path, capfd):
     killer = Thread(target=kill)
     killer.start()
     with pytest.raises(UserError, match="1 of 4 runs failed, as said above; 2 were made"):
-        on_cluster(tmp_path, {"tiny": LONG, "other": [lost, LONG[0]]})
+        on_cluster(tmp_path, [*WORK, ("other", lost), ("other", LONG[0])])
     killer.join()
     assert killed
     (line,) = (line for line in capfd.readouterr().err.splitlines() if line.startswith("failed: "))
@@ -65,7 +66,7 @@ def test_what_needs_no_worker(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setattr(cluster, "_connect", lambda *_: pytest.fail("started Ray"))
     ledger.write(tiny.record(), tmp_path / "ledger", "tiny")
-    assert on_cluster(tmp_path, {"tiny": [tiny.RUN, *LONG]}, budget=1e-9) == runs.Progress(present=1, unfinished=2)
+    assert on_cluster(tmp_path, [("tiny", tiny.RUN), *WORK], budget=1e-9) == runs.Progress(present=1, unfinished=2)
 
 
 def test_without_ray(call, only_tiny, monkeypatch):
@@ -79,7 +80,7 @@ def test_without_ray(call, only_tiny, monkeypatch):
 def test_no_cluster_there(tmp_path, address):
     pytest.importorskip("ray")
     with pytest.raises(UserError, match=f"no Ray cluster at '{address}'; start one by `ray start --head`"):
-        cluster.campaign({"tiny": LONG}, address, folder=tmp_path / "ledger", root=tmp_path, progress=False)
+        cluster.campaign(WORK, address, folder=tmp_path / "ledger", root=tmp_path, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def record(run: Run = RUN, right: list[bool] | None = None, *, sha256: str = "0"
 def campaign(folder: Path, wanted: list[Run] = RUNS, **options) -> runs.Progress:
     """Makes these runs in this process; records go to `ledger`, all else to `data` in the folder."""
     places = {"folder": folder / "ledger", "root": folder / "data", "device": torch.device("cpu")}
-    return runs.campaign("tiny", wanted, **places, progress=False, **options)
+    return runs.campaign([("tiny", run) for run in wanted], **places, progress=False, **options)
 
 
 def files(folder: Path) -> dict[str, bytes]:

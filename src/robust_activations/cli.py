@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatch
@@ -190,10 +189,10 @@ def run(arguments: argparse.Namespace) -> int:
     (scale,) = scales(arguments.scale or "digits")
     there = {study.name: study.runs(scale) for study in studies.get(arguments.study)}
     wanted = {name: [one for one in ones if _matches(one, arguments.only)] for name, ones in there.items()}
-    count = sum(map(len, wanted.values()))
+    todo = studies.in_turn(wanted)
     if not any(there.values()):
         raise UserError(f"{arguments.study} has no runs at {scale}; choose another scale")
-    if not count:
+    if not todo:
         labels = ", ".join(sorted({one.label for ones in there.values() for one in ones})[:3])
         raise UserError(f"no run of {arguments.study} at {scale} matches {arguments.only!r}; labels are like {labels}")
     others = {"--ray": arguments.ray, "--jobs": arguments.jobs > 1, "torchrun": distributed.launched()}
@@ -213,35 +212,48 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.device:
             raise UserError("with --ray, --gpus-per-run says whether a run takes a GPU or CPUs; leave out --device")
         resources = cluster.Resources(arguments.gpus_per_run, arguments.cpus_per_run)
-        total = cluster.campaign(wanted, arguments.ray, resources, **work)
+        total = cluster.campaign(todo, arguments.ray, resources, **work)
     else:
         device = runs.device_of(distributed.device_name(arguments.device))
         if arguments.jobs > 1:
-            return runs.in_parallel(_words(arguments, scale), min(arguments.jobs, count))
+            status = runs.in_parallel(_words(arguments, scale), min(arguments.jobs, len(todo)))
+            if not arguments.quiet:
+                _say_rest(todo, work["folder"])
+            return status
         if distributed.launched():
             distributed.start(device)
-        total = _one_after_the_other(wanted, device=device, sync_bn=arguments.sync_bn, **work)
+        total = runs.campaign(todo, device=device, sync_bn=arguments.sync_bn, **work)
     if not arguments.quiet and not distributed.rank():
         print(
             f"{total.made} made, {total.present} there before, {total.elsewhere} under way elsewhere, "
             f"{total.unfinished} left"
         )
+        if not arguments.worker:
+            _say_rest(todo, work["folder"])
     distributed.stop()
     return 0
 
 
-def _one_after_the_other(wanted: dict[str, list[Any]], budget: float | None, **options: Any) -> Any:
+def _say_rest(todo: Iterable[tuple[str, Any]], folder: Path) -> None:
+    from robust_activations.ledger import Ledger
+
+    needs = _needs([one for _, one in todo], Ledger(folder))
+    if needs["missing"]:
+        print(f"still missing: {needs['missing']}; one after the other they may take: {_time(needs)}")
+
+
+def _needs(wanted: Iterable[Any], records: Any) -> dict[str, Any]:
+    """How many of these runs have no record, and how long they may take, as far as records of their like tell."""
     from robust_activations import runs
 
-    total = runs.Progress()
-    for study, ones in wanted.items():
-        start = time.monotonic()
-        done = runs.campaign(study, ones, budget=budget, **options)
-        if budget is not None:
-            budget = max(1e-3, budget - (time.monotonic() - start))
-        for name, count in vars(done).items():
-            setattr(total, name, getattr(total, name) + count)
-    return total
+    missing = [one for one in wanted if one not in records]
+    costs = [runs.estimate(one, records) for one in missing]
+    return {
+        "missing": len(missing),
+        "estimated_seconds": round(sum(cost for cost in costs if cost is not None), 1),
+        "not_estimated": costs.count(None),
+        "missing_runs": {one.id: one.label for one in missing},
+    }
 
 
 def _matches(one: Any, glob: str | None) -> bool:
@@ -258,7 +270,7 @@ def _words(arguments: argparse.Namespace, scale: str) -> list[str]:
 
 
 def status(arguments: argparse.Namespace) -> None:
-    from robust_activations import paths, runs, studies
+    from robust_activations import paths, studies
     from robust_activations.ledger import Ledger
 
     rows, read = [], cache(Ledger)  # most scales share a folder
@@ -266,21 +278,15 @@ def status(arguments: argparse.Namespace) -> None:
         records = read(arguments.ledger or paths.ledger(scale))
         for study in studies.get(arguments.study):
             wanted = study.runs(scale)
-            missing = [one for one in wanted if one not in records]
-            costs = [runs.estimate(one, records) for one in missing]
-            known = sum(cost for cost in costs if cost is not None)
-            rows.append(
-                {
-                    "study": study.name,
-                    "scale": scale,
-                    "recorded": len(wanted) - len(missing),
-                    "missing": len(missing),
-                    "collapsed": sum(bool(record.collapsed) for record in records.of(wanted)),
-                    "estimated_seconds": round(known, 1),
-                    "not_estimated": costs.count(None),
-                    "missing_runs": {one.id: one.label for one in missing},
-                }
-            )
+            needs = _needs(wanted, records)
+            counts = {
+                "study": study.name,
+                "scale": scale,
+                "recorded": len(wanted) - needs["missing"],
+                "missing": needs["missing"],
+                "collapsed": sum(bool(record.collapsed) for record in records.of(wanted)),
+            }
+            rows.append(counts | needs)
     if arguments.json:
         return show_json(rows)
     show(

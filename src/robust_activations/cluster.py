@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Resources:
 
 
 def campaign(
-    wanted: dict[str, list[Run]],
+    work: Sequence[tuple[str, Run]],
     address: str,
     resources: Resources = Resources(),
     *,
@@ -43,18 +44,18 @@ def campaign(
 ) -> runs.Progress:
     """Makes the records that the ledger lacks, the first ones first, until `budget` seconds are over.
 
-    `wanted` has the runs by study. All machines need this library, and `root` in a folder that they share: there lie
-    the checkpoints, and the state from which a run goes on that has lost its worker. A run that fails is named, and
-    the others go on. One whose donor has no record yet is left out with a note: call this again when it has.
+    Each run comes with the name of its study. All machines need this library, and `root` in a folder that they share:
+    there lie the checkpoints, and the state from which a run goes on that has lost its worker. A run that fails is
+    named, and the others go on. One whose donor has no record yet is left out with a note: call this again when it has.
 
     **Raises** `UserError` if Ray is not installed, not there, or too small, and at the end if a run has failed.
     """
     ray, deadline = _ray(), None if budget is None else time.time() + budget
-    done, known, failed, total = runs.Progress(), Ledger(folder), 0, sum(map(len, wanted.values()))
+    done, known, failed, total = runs.Progress(), Ledger(folder), 0, len(work)
     with ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, desc="cluster", disable=not progress, unit="run"))
         todo = []
-        for study, run in ((study, run) for study, ones in wanted.items() for run in ones):
+        for study, run in work:
             # Locked here, where the records are written, until the end: a worker may be lost.
             if claimed := runs.claim(run, study, known, root, done, lambda: not _over(deadline)):
                 stack.enter_context(claimed)

@@ -244,8 +244,7 @@ class Progress:
 
 
 def campaign(
-    study: str,
-    runs: Iterable[Run],
+    work: Iterable[tuple[str, Run]],
     *,
     folder: Path,
     root: Path,
@@ -255,6 +254,8 @@ def campaign(
     sync_bn: bool = False,
 ) -> Progress:
     """Makes the records that the ledger lacks, in the order given, until `budget` seconds are over.
+
+    Each run comes with the name of the study to which its record goes.
 
     Safe to kill and to start again, and to start several times at once: a run is locked by the process that has it.
     Of processes that make each run together, rank 0 decides, and what it did comes back to it alone.
@@ -268,9 +269,10 @@ def campaign(
     def in_time() -> bool:
         return deadline is None or time.monotonic() < deadline
 
-    todo, known = list(runs), Ledger(folder)
-    with tqdm(total=len(todo), desc=study, disable=not progress, unit="run") as bar:
-        for run in todo:
+    todo, known = list(work), Ledger(folder)
+    names = ", ".join(dict.fromkeys(study for study, _ in todo))
+    with tqdm(total=len(todo), desc=names, disable=not progress, unit="run") as bar:
+        for study, run in todo:
             if run.donor and run not in known and in_time():
                 # Another process may be making the donor: its lock is the sign.
                 with FileLock(root / "checkpoints" / f"{run.donor.id}.lock"):

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, zip_longest
 
 from robust_activations import paths, runs
 from robust_activations.errors import UserError, unknown
 from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
+from robust_activations.run import Run
 from robust_activations.studies import paf, primer, protocol, smooth, sparta, splash
 from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
 
-__all__ = ["STUDIES", "Claim", "Reported", "Study", "Verdict", "collect", "compare", "get", "paired", "verdicts"]
+__all__ = [
+    "STUDIES",
+    "Claim",
+    "Reported",
+    "Study",
+    "Verdict",
+    "collect",
+    "compare",
+    "get",
+    "in_turn",
+    "paired",
+    "verdicts",
+]
 
 STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, smooth, splash, sparta, protocol)}
 
@@ -25,6 +39,18 @@ def get(name: str) -> list[Study]:
     if name not in STUDIES:
         raise unknown("study", name, (*STUDIES, "all"))
     return [STUDIES[name]]
+
+
+def in_turn(wanted: Mapping[str, Sequence[Run]]) -> list[tuple[str, Run]]:
+    """Runs by study in the order in which they are worth making: the first of each study, then the second of each.
+
+    A run of several studies comes once, with the study that wants it first.
+    """
+    rounds = zip_longest(*([(name, run) for run in runs] for name, runs in wanted.items()))
+    found: dict[str, tuple[str, Run]] = {}
+    for one in filter(None, chain.from_iterable(rounds)):
+        found.setdefault(one[1].id, one)
+    return list(found.values())
 
 
 def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
