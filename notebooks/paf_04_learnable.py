@@ -19,6 +19,7 @@ from robust_activations import paths, studies
 from robust_activations.figures import claims, learned, results, tables
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf
+from robust_activations.studies.audit import failures
 
 live = studies.collect("paf")  # scale digits: trains what is missing
 seeds = studies.collect("protocol")  # other seeds of ReLU, SiLU and PSSiLU
@@ -335,7 +336,7 @@ agreement += (
     "network that hides its gradients, and is too coarse to compare activations."
 )
 checked = live.of([*main, *l2, *trades])
-failed = standings.failures(checked)
+failed = failures(checked)
 masked = f"**{len(failed)} of the checks failed.**" if failed else "All checks passed."
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

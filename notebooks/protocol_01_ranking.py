@@ -20,6 +20,7 @@ from pprint import pprint
 from robust_activations import studies
 from robust_activations.figures import claims, robustness, standings
 from robust_activations.studies import protocol
+from robust_activations.studies.audit import failures
 
 records = studies.collect("protocol")  # trains what is missing
 digits = standings.standings("digits", records)
@@ -372,7 +373,7 @@ robustness.cost(digits)
 Markdown(trust)
 
 # %% tags=["remove-cell"]
-failed = standings.failures(every)
+failed = failures(every)
 if failed:
     listing = "; ".join(
         f"{style.title(record.run.activation)}, seed {record.run.seed}, {which} epoch: {standings.CHECKS[check.name]} "

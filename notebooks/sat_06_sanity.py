@@ -31,6 +31,7 @@ from robust_activations.figures import claims, gradients, primers, results, sani
 from robust_activations.figures.sanity import Panel, share
 from robust_activations.stats import mcnemar
 from robust_activations.studies import smooth as sat
+from robust_activations.studies.audit import failures
 
 records = studies.collect("sat")  # trains what is missing
 planned = sat.activations("digits")
@@ -393,7 +394,7 @@ by_scale = {"digits": records.of(study.runs("digits"))} | tables.scales_with("sa
 parts, failed = [], []
 for scale, found_records in by_scale.items():
     parts += [f"*Scale `{scale}`, {len(found_records)} runs*", standings.check_table(found_records)]
-    failed += [(scale, *one) for one in standings.failures(found_records)]
+    failed += [(scale, *one) for one in failures(found_records)]
 listing = "; ".join(
     f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}`: {standings.CHECKS[check.name]} "
     f"({100 * check.value:.1f} %, limit {100 * check.limit:g} %)".translate(MINUS)

@@ -28,6 +28,7 @@ from robust_activations.figures import sparta as attention
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol, sparta
+from robust_activations.studies.audit import failures
 
 records = studies.collect("sparta")  # trains what is missing
 records = studies.collect("protocol")  # and its seeds
@@ -355,7 +356,7 @@ Markdown(auto)
 # %% tags=["remove-cell"]
 behind = {record.id: record for rows in adversarial.values() for row in rows.values() for record in row.records}
 behind |= {record.id: record for rows in seeds.values() for row in rows.values() for record in row.records}
-failed = standings.failures(behind.values())
+failed = failures(behind.values())
 who = listed(dict.fromkeys(style.title(record.run.activation) for record, *_ in failed))
 masked = (
     f"{len(failed)} checks fail, of: {who}. What such a network shows under PGD is then not to be believed before AutoAttack has seen it."

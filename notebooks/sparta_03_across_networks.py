@@ -36,8 +36,9 @@ from myst_nb import glue
 
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import under
-from robust_activations.figures.standings import failures, points
+from robust_activations.figures.standings import points
 from robust_activations.figures.style import title
+from robust_activations.studies.audit import failures
 
 
 def note(name, text):

@@ -39,7 +39,7 @@ from myst_nb import glue
 
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import under
-from robust_activations.figures.standings import failures
+from robust_activations.studies.audit import failures
 
 
 def note(name, text):

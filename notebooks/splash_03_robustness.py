@@ -25,6 +25,7 @@ from robust_activations.figures import claims, comparisons, distances, readings,
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES
 from robust_activations.ledger import Ledger
 from robust_activations.studies import splash
+from robust_activations.studies.audit import failures
 
 studies.collect("splash")  # trains what is missing
 ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -424,7 +425,7 @@ for title, duel in shown.items():
     for name, records in (("SPLASH", duel.new), ("ReLU", duel.old)):
         failed[name] += [
             f"{standings.CHECKS.get(check.name, check.question)} ({title}, seed {record.run.seed}, {which} epoch: {100 * check.value:.1f} %)"
-            for record, which, check in standings.failures(records)
+            for record, which, check in failures(records)
         ]
 checks = "\n\n".join(
     f"**{name}.** " + (f"Did not hold: {'; '.join(found)}." if found else "Every check is passed.")

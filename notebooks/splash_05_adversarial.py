@@ -23,6 +23,7 @@ from robust_activations.figures import claims, comparisons, results, splash_lear
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, splash
+from robust_activations.studies.audit import failures
 
 studies.collect("splash")  # trains what is missing
 ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -343,7 +344,7 @@ Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
 every = [record for rows in scales.values() for row in rows.values() for record in row.records]
-failed = standings.failures(every)
+failed = failures(every)
 if failed:
     checked = "Did not hold: " + "; ".join(
         f"{standings.CHECKS.get(check.name, check.question)} ({style.title(record.run.activation)}, {record.run.dataset}, seed {record.run.seed}, {which} epoch: {100 * check.value:.1f} %)"

@@ -121,6 +121,8 @@ def test_status(call, only_tiny, made, tmp_path):
     header, row = out.splitlines()
     assert header.split()[:2] == ["STUDY", "SCALE"]
     assert row.split() == ["tiny", "digits", "1", "2", "1", "0.4", "min"]
+    _, out, _ = call("status", "--scale", "cpu", "--ledger", tmp_path / "some")  # what is made live is not committed
+    assert re.search(rf"^do not commit record {record.stem}: .*collapsed: ", out, re.MULTILINE)
     _, out, _ = call("status", "--scale", "digits", "--ledger", tmp_path / "nowhere")
     assert "unknown until a run like these is recorded" in out
     _, out, _ = call("status", "--scale", "digits", "--ledger", made / "ledger")

@@ -272,6 +272,7 @@ def _words(arguments: argparse.Namespace, scale: str) -> list[str]:
 def status(arguments: argparse.Namespace) -> None:
     from robust_activations import paths, studies
     from robust_activations.ledger import Ledger
+    from robust_activations.studies import audit
 
     rows, read = [], cache(Ledger)  # most scales share a folder
     for scale in scales(arguments.scale):
@@ -293,6 +294,10 @@ def status(arguments: argparse.Namespace) -> None:
         [("STUDY", "SCALE", "RECORDED", "MISSING", "COLLAPSED", "ESTIMATED TIME")]
         + [(*tuple(row[key] for key in list(row)[:5]), _time(row)) for row in rows]
     )
+    kept = {one.id: one for scale in scales(arguments.scale) if scale != "digits"
+            for one in read(arguments.ledger or paths.ledger(scale))}  # fmt: skip
+    for name, wrong in audit.unfit(kept.values()).items():
+        print(f"do not commit record {name}: {'; '.join(wrong)}")
     return None
 
 

@@ -15,10 +15,10 @@ from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS
-from robust_activations.figures.standings import failures
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
+from robust_activations.studies.audit import failures
 
 NOTHING = "—"
 UNTESTED = "not tested here"

@@ -16,10 +16,11 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import ATTACKS, Row
-from robust_activations.figures.standings import CHECKS, failures, norm, percent, points
+from robust_activations.figures.standings import CHECKS, norm, percent, points
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import paf, paired, splash
+from robust_activations.studies.audit import failures
 from robust_activations.studies.base import LADDER
 from robust_activations.studies.paf_claims import published
 

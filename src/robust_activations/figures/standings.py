@@ -16,7 +16,7 @@ from scipy import stats
 
 from robust_activations import data, paths, runs
 from robust_activations.activations import REGISTRY
-from robust_activations.evaluation import Check, Evaluation, Outcome
+from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.measured import listed
@@ -24,6 +24,7 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, holm, over_seeds
 from robust_activations.studies import paired, protocol
+from robust_activations.studies.audit import evaluations
 from robust_activations.training import learned
 
 MINUS = str.maketrans("-", "−")
@@ -271,19 +272,3 @@ def check_table(records: Iterable[Record]) -> str:
             ]
         )
     return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)
-
-
-def evaluations(record: Record) -> dict[str, Evaluation]:
-    """The best and the last epoch's; one, where they are the same."""
-    return {"best": record.best} | ({} if record.best == record.last else {"last": record.last})
-
-
-def failures(records: Iterable[Record]) -> list[tuple[Record, str, Check]]:
-    """Every check that failed: the record, which checkpoint, and the check."""
-    return [
-        (record, which, check)
-        for record in records
-        for which, evaluation in evaluations(record).items()
-        for check in evaluation.checks
-        if not check.passed
-    ]

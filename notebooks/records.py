@@ -1,0 +1,120 @@
+# %% [markdown]
+# # Where the numbers come from
+#
+# Every number of this book stands in a record, one JSON file a run. This page says which records there are, when and where each was made, what is
+# still missing and how long it may take, and whether anything speaks against a record.
+#
+# **At the end you will know**
+#
+# - what of each study is recorded at each scale, and the command that makes the rest;
+# - the machine, the versions and the commit behind each record;
+# - what a record must pass before it is committed, and which did not pass without a word.
+#
+# *Reading time: 5 minutes. Run time: seconds, once the networks of the other pages are trained.*
+
+# %%
+from robust_activations import paths, studies
+from robust_activations.figures import audits, plans, tables
+from robust_activations.ledger import Ledger
+
+live = studies.collect("all")  # trains what is missing at scale digits
+committed = Ledger(paths.ledger("cpu"))  # all scales but digits share a folder
+
+# %% tags=["remove-cell"]
+from IPython.display import Markdown
+
+# %% [markdown]
+# ## What is there, and what is missing
+#
+# The runs of the larger scales are kept in the repository. Those of `digits` were trained while this book was built:
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(tables.provenance(live))
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown("\n\n".join(f"**{study.title}** (`{name}`)\n\n{plans.plan(name)}" for name, study in studies.STUDIES.items()))
+
+# %% [markdown]
+# *Some runs belong to several studies and are counted in each. A run counts the time on the clock, its waiting for a busy machine included, and an
+# estimate is the median of recorded runs like it.* `robust-activations status` prints the same; `robust-activations run all --scale cpu` makes what is
+# missing, the most valuable runs of every study first.
+#
+# ## What a record must pass
+#
+# Before a record is committed,
+#
+# - the **dataset's hash** must be the one of the canonical images;
+# - the **code** must be a commit, without changes on top;
+# - the training must not have **collapsed**;
+# - every **check for masked gradients** must have passed, at the last epoch and at the best ({doc}`/notebooks/primer_03_honest_evaluation`).
+#
+# A record that fails one of these may stay if the reason is known and written down. A test of this repository holds every committed record to it.
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(audits.verdict(committed))
+
+# %% [markdown]
+# ## Machines and commits
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(audits.machines(committed))
+
+# %% [markdown]
+# On a CPU, the same commit with the same versions and the same number of threads makes the same counts again. The hours are those on the clock, of
+# runs that shared a machine with each other.
+#
+# ## Every record
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(audits.every(committed))
+
+# %% [markdown]
+# A record is read with `robust_activations.ledger.read_file`: its complete configuration, the history of its training, and for every attack the
+# bits that say *which* test images were still right.
+#
+# ## Summary
+#
+# - One file a run, made by a command, at a commit, on canonical data.
+# - What is missing is listed with the time it may take.
+# - A record that something speaks against is named, with the reason, or it is not committed.
+#
+# ## Questionnaire
+#
+# 1. Why does a record hold the bits of the right images and not only their number?
+# 2. Why must the code of a record be a commit without changes?
+# 3. A check for masked gradients fails at 3 images of 100, where 2 are allowed. Name two explanations.
+# 4. Why is the time of a run on a shared machine no measure of what an activation costs?
+#
+# ## Exercises
+
+# %% [markdown]
+# ```{exercise} Make one again
+# :label: ex-records-again
+#
+# Take the record that took the least time, find the command that makes it again, and compare the two files. Which lines may differ?
+# ```
+
+# %% [markdown]
+# ````{solution-start} ex-records-again
+# :label: sol-records-again
+# :class: dropdown
+# ````
+
+# %%
+quickest = min(committed, key=lambda record: record.provenance.seconds)
+study = committed.studies[quickest.id]
+print(f"{quickest.provenance.seconds:.0f} s: data/ledger/{study}/{quickest.id}.json")
+print(f"robust-activations run {study} --scale cpu --only {quickest.id} \\\n    --ledger again --data data")
+
+# %% [markdown]
+# Everything below `provenance` but the dataset's hash may differ, and the seconds in the history. The counts and the bits may not, if machine type,
+# versions and threads are the same; on another machine, sums are rounded in another order, and a few images may fall on the other side.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ## What to try next
+#
+# - Which verdict rests on which records: {doc}`/notebooks/claims`.
+# - What we conclude: {doc}`/notebooks/which_activation`.

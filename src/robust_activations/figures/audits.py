@@ -1,0 +1,70 @@
+"""The committed records one by one: where and when each was made, and whether anything speaks against it.
+
+Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.measured import listed
+from robust_activations.figures.standings import NBSP
+from robust_activations.ledger import Ledger, Record
+from robust_activations.studies import STUDIES, audit
+
+
+def verdict(records: Iterable[Record]) -> str:
+    """How many records nothing speaks against, and what is said of the others."""
+    every = list(records)
+    wrong = {record.id: found for record in every if (found := audit.faults(record))}
+    lines = [f"Of {len(every)} committed records nothing speaks against {len(every) - len(wrong)}."]
+    for name, found in wrong.items():
+        lines.append(f"- `{name}`: {'; '.join(found)}. {audit.EXPLAINED.get(name, '**Not explained.**')}")
+    return "\n".join(lines[:1] + [""] * bool(wrong) + lines[1:])
+
+
+def machines(records: Iterable[Record]) -> str:
+    """For each machine, torch and commit: how many records, from when to when, and the hours they took."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.provenance.started):
+        made = record.provenance
+        threads = f"{made.threads} thread{'s' * (made.threads != 1)}"
+        commit = f"`{(made.commit or 'none')[:7]}`{'' if made.clean else ', changed'}"
+        groups.setdefault((f"{made.device}, {threads}", made.torch, commit), []).append(record)
+    rows = []
+    for key, own in groups.items():
+        hours = sum(record.provenance.seconds for record in own) / 3600
+        days = dict.fromkeys(record.provenance.started[:10] for record in (own[0], own[-1]))
+        rows.append([*key, f"{len(own)}", " to ".join(days), f"{hours:.1f}"])
+    return table(["Machine", "torch", "Commit", "Records", "Started", "Hours"], rows)
+
+
+def every(ledger: Ledger) -> str:
+    """A box to open for each study: all records in its folder, in the order in which they were made."""
+    boxes = []
+    for name, study in STUDIES.items():
+        own = [record for record in ledger if ledger.studies[record.id] == name]
+        if own:
+            own.sort(key=lambda record: record.provenance.started)
+            boxes.append(f"::::{{dropdown}} {study.title} (`{name}`): {len(own)} records\n{_table(own)}\n::::")
+    return "\n\n".join(boxes)
+
+
+def _table(records: Iterable[Record]) -> str:
+    rows = []
+    for record in records:
+        made, found = record.provenance, audit.faults(record)
+        rows.append(
+            [
+                f"`{record.run.label}`",
+                f"`{record.id}`",
+                made.started[:16].replace("T", NBSP),
+                made.device,
+                f"`{(made.commit or 'none')[:7]}`",
+                f"{made.seconds / 60:.0f}",
+                listed(found) if found else "nothing",
+            ]
+        )
+    header = ["Run", "Record", "Started, UTC", "Machine", "Commit", "Minutes", "Speaks against it"]
+    return table(header, rows)

@@ -1,0 +1,55 @@
+"""Is a record fit to be committed? Every number of the book comes from one, and a verdict changes only through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from robust_activations.evaluation import Check, Evaluation
+from robust_activations.ledger import Record
+
+# Why a committed record stays although something is wrong with it: a sentence by run id, printed with the record.
+EXPLAINED: dict[str, str] = {
+    "f422ced41652": "Three of its first 100 test images withstand PGD-50 on the cross-entropy and not Square. PGD-50 "
+    "on the margin makes all three wrong (29 right in all, against 35; APGD-CE and APGD-T leave 27), ten starts on the "
+    "cross-entropy none of them. So gradients do find them, and it is the loss that is weak there: nothing is masked, "
+    "but its accuracy under PGD-50 is an upper bound some points too high.",
+}
+
+
+def faults(record: Record) -> list[str]:
+    """What speaks against the record; nothing, if its data are the canonical ones, its code a commit without changes,
+    its training did not collapse, and no check for masked gradients failed.
+    """
+    made = record.provenance
+    found = []
+    if made.canonical is not True:
+        found.append("the dataset's hash is not the canonical one" if made.canonical is False else "unknown dataset")
+    if made.commit is None or not made.clean:
+        found.append("made by code that is in no commit")
+    if record.collapsed:
+        found.append(f"collapsed: {record.collapsed}")
+    for _, which, check in failures([record]):
+        found.append(f"check {check.name}, {which} epoch: {check.value:.3g} is above {check.limit:g}")
+    return found
+
+
+def unfit(records: Iterable[Record]) -> dict[str, list[str]]:
+    """By run id, the faults of records that have any and are not `EXPLAINED`."""
+    found = {record.id: faults(record) for record in records if record.id not in EXPLAINED}
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def evaluations(record: Record) -> dict[str, Evaluation]:
+    """The best and the last epoch's; one, where they are the same."""
+    return {"best": record.best} | ({} if record.best == record.last else {"last": record.last})
+
+
+def failures(records: Iterable[Record]) -> list[tuple[Record, str, Check]]:
+    """Every check that failed: the record, which checkpoint, and the check."""
+    return [
+        (record, which, check)
+        for record in records
+        for which, evaluation in evaluations(record).items()
+        for check in evaluation.checks
+        if not check.passed
+    ]

@@ -1,0 +1,73 @@
+"""Committed records: canonical data, a clean commit, no collapse, no failed check, or a reason that is written down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tiny
+from made import entries, held
+from robust_activations.evaluation import Check
+from robust_activations.figures import audits
+from robust_activations.ledger import Ledger
+from robust_activations.studies import audit
+
+ROOT = Path(__file__).parents[1]
+MADE = replace(tiny.record().provenance, commit="0123456789", clean=True, canonical=True)
+SOUND = replace(tiny.record(), provenance=MADE)
+
+
+def test_every_committed_record_is_fit_or_explained():
+    committed = Ledger(ROOT / "data" / "ledger")
+    assert len(committed) > 0
+    assert not committed.broken
+    assert audit.unfit(committed) == {}
+    assert {*audit.EXPLAINED} <= {*committed.records}, "explains a record that is not there"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"canonical": False}, "not the canonical one"),
+        ({"canonical": None}, "unknown dataset"),
+        ({"clean": False}, "in no commit"),
+        ({"commit": None}, "in no commit"),
+    ],
+)
+def test_faults_of_provenance(changes, words):
+    assert audit.faults(SOUND) == []
+    (fault,) = audit.faults(replace(SOUND, provenance=replace(MADE, **changes)))
+    assert words in fault
+
+
+def test_faults_of_training_and_checks():
+    failed = replace(SOUND.best, checks=(Check("black_box", "?", 0.03, 0.02), Check("unbounded", "?", 0.0, 0.01)))
+    assert audit.faults(replace(SOUND, collapsed="it fell")) == ["collapsed: it fell"]
+    both = replace(SOUND, best=failed, last=failed)
+    assert audit.faults(both) == ["check black_box, best epoch: 0.03 is above 0.02"]
+    assert [fault.split(",")[1] for fault in audit.faults(replace(SOUND, last=failed))] == [
+        " last epoch: 0.03 is above 0.02"
+    ]
+
+
+def test_what_is_explained_is_fit(monkeypatch):
+    fallen = replace(SOUND, collapsed="it fell")
+    assert audit.unfit([SOUND, fallen]) == {fallen.id: ["collapsed: it fell"]}
+    assert "**Not explained.**" in audits.verdict([fallen])
+    monkeypatch.setattr(audit, "EXPLAINED", {fallen.id: "It always does."})
+    assert audit.unfit([SOUND, fallen]) == {}
+    assert audits.verdict([fallen]).endswith(f"- `{fallen.id}`: collapsed: it fell. It always does.")
+    assert audits.verdict([SOUND]) == "Of 1 committed records nothing speaks against 1."
+
+
+def test_the_page_lists_every_record_with_its_machine():
+    other = replace(tiny.record(tiny.RUNS[1]), provenance=replace(MADE, started="2026-11-22T08:00:00+00:00"))
+    ledger, _ = held(SOUND, other)
+    ledger.studies = {SOUND.id: "paf", other.id: "sat"}
+    page = audits.every(ledger)
+    assert page.count("::::{dropdown}") == 2
+    assert all(f"`{record.id}`" in page for record in (SOUND, other))
+    (row,) = map(entries, audits.machines([SOUND, other]).splitlines()[2:])
+    assert row[2:4] == ["`0123456`", "2"]
