@@ -1,11 +1,9 @@
-"""The book's own machinery: pairs of notebooks, no stale page, and a page check that catches what it is there for."""
+"""The book's own machinery: no stale page, and a page check that catches what it is there for."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,121 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
-import nbformat
 import pytest
-import yaml
 
 import tiny
+from pages import ROOT, load, pair
 from robust_activations import cli
 
-ROOT = Path(__file__).parents[1]
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "book" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-build = _load("build")
-notebooks = _load("notebooks")
-
-CELL = """# %% mystnb={"image": {"alt": "A line."}, "figure": {"caption": "A line.", "name": "fig-line"}}
-figures.line()
-"""
-
-
-def _pair(folder: Path, name: str, text: str) -> Path:
-    """Writes NAME.py and its notebook; the notebook's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.py").write_text(text)
-    nbformat.write(notebooks.render(folder / f"{name}.py"), folder / f"{name}.ipynb")
-    return folder / f"{name}.ipynb"
-
-
-# ---- the sources ------------------------------------------------------------------------------------------------
-
-
-def test_every_pair_of_notebooks_agrees() -> None:
-    assert notebooks.faults(ROOT / "notebooks") == []
-
-
-def test_the_table_of_contents_names_every_notebook_and_only_what_exists() -> None:
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    files = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-    missing = [name for name in files if not any((ROOT / f"{name}{end}").exists() for end in (".md", ".ipynb"))]
-    assert missing == []
-    assert {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= set(files)
-
-
-def test_every_citation_has_its_entry() -> None:
-    keys = re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(), re.MULTILINE)
-    assert len(keys) == len(set(keys))
-    pages = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.py")]
-    cited = {
-        key.strip()
-        for page in pages
-        for keys_of_role in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", page.read_text())
-        for key in keys_of_role.split(",")
-    }
-    assert cited - set(keys) == set()
-
-
-def test_a_good_pair_has_no_faults_and_is_written_the_same_way_every_time(tmp_path: Path) -> None:
-    notebook = _pair(tmp_path, "good", f"# %% [markdown]\n# # Title\n\n{CELL}")
-    before = notebook.read_text()
-    assert notebooks.faults(tmp_path) == []
-    assert _pair(tmp_path, "good", (tmp_path / "good.py").read_text()).read_text() == before
-
-
-def test_what_an_editor_adds_to_a_notebook_is_no_fault(tmp_path: Path) -> None:
-    path = _pair(tmp_path, "edited", CELL)
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].metadata["collapsed"] = False
-    notebook.cells[0].id = "another"
-    notebook.metadata["language_info"]["version"] = "3.12.1"
-    nbformat.write(notebook, path)
-    assert notebooks.faults(tmp_path) == []
-
-
-def test_faults_of_pairs_are_named(tmp_path: Path) -> None:
-    def spoil(name: str, text: str = CELL, **changes: object) -> None:
-        path = _pair(tmp_path, name, text)
-        notebook = nbformat.read(path, as_version=4)
-        notebook.cells[0].update(changes)
-        nbformat.write(notebook, path)
-
-    spoil("alone")
-    (tmp_path / "alone.py").unlink()
-    spoil("caption", CELL.replace('"caption": "A line."', '"caption": " "'))
-    spoil("changed", source="figures.curve()")
-    spoil("output", outputs=[nbformat.v4.new_output("stream", text="hello")], execution_count=1)
-    spoil("plain", "# %%\nx = 1\nfigures.line(x)\n")
-    spoil("silent", '# %% tags=["no-figure"]\nfigures.style()\n# figures.line()\n')
-    faults = "\n".join(notebooks.faults(tmp_path))
-    for expected in (
-        "alone.ipynb: alone.py is missing",
-        "caption.ipynb: cell 1 draws but has no mystnb.figure.caption",
-        "changed.ipynb: disagrees with its .py in cells 1",
-        "output.ipynb: cell 1 holds outputs",
-        "plain.ipynb: cell 1 draws but has no mystnb.image.alt",
-    ):
-        assert expected in faults
-    assert "silent" not in faults
-
-
-def test_what_the_tools_leave_behind_is_no_page() -> None:
-    # pytest writes a README.md into its cache, which failed the build that came after the tests
-    kept_out = yaml.safe_load((ROOT / "_config.yml").read_text())["exclude_patterns"]
-    hidden = re.findall(r"^/?(\.\w+)/$", (ROOT / ".gitignore").read_text(), re.MULTILINE)
-    assert {".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"} <= set(hidden)
-    assert [name for name in hidden if name not in kept_out and f"**/{name}" not in kept_out] == []
+build = load("build")
 
 
 # ---- no stale pages ---------------------------------------------------------------------------------------------
@@ -144,7 +35,7 @@ def book(tmp_path: Path) -> Path:
     code = 'import sys\nsys.path.insert(0, "../src")\nimport answer\n'
     count = 'with open("../executions", "a") as file:\n    file.write("x")\n'
     check = 'assert answer.NUMBER > 0, "a number below zero"\nprint("the number is", answer.NUMBER)\n'
-    _pair(root / "notebooks", "page", f"# %% [markdown]\n# # Page\n\n# %%\n{code}{count}{check}")
+    pair(root / "notebooks", "page", f"# %% [markdown]\n# # Page\n\n# %%\n{code}{count}{check}")
     return root
 
 
@@ -232,8 +123,8 @@ def two(tmp_path: Path) -> Callable[[str, str], Path]:
         root = tmp_path / "book"
         for me, other, code in (("a", "b", a), ("b", "a", b)):
             text = (START + code).replace('"me', f'"{me}').replace('"other', f'"{other}')
-            _pair(root / "notebooks", me, text)
-        _pair(root / "notebooks", "unnamed", START.replace('"me', '"unnamed'))
+            pair(root / "notebooks", me, text)
+        pair(root / "notebooks", "unnamed", START.replace('"me', '"unnamed'))
         (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/a\nchapters:\n- file: notebooks/b\n")
         config = "title: T\nexecute: {execute_notebooks: cache, timeout: 100}\nonly_build_toc_files: true\n"
         (root / "_config.yml").write_text(config)
@@ -258,7 +149,7 @@ def test_notebooks_run_side_by_side_and_once(two: Callable[[str, str], Path]) ->
     for name in "ab":
         assert f"{name} met the other; threads: {threads}" in (root / f"_build/html/notebooks/{name}.html").read_text()
 
-    _pair(root / "notebooks", "b", (root / "notebooks/b.py").read_text() + "print('a new line')\n")
+    pair(root / "notebooks", "b", (root / "notebooks/b.py").read_text() + "print('a new line')\n")
     assert _run_build(root).returncode == 0
     assert _executed(root) == "abb", "only b has changed"
     assert "a new line" in (root / "_build/html/notebooks/b.html").read_text()
@@ -274,7 +165,7 @@ def test_a_notebook_that_fails_fails_the_build_and_no_other(two: Callable[[str, 
     assert not (root / "_build/html").exists()
     assert _executed(root) == "aab", "Jupyter Book executes the one that failed, and only that, to report it"
 
-    _pair(root / "notebooks", "a", START.replace('"me', '"a'))
+    pair(root / "notebooks", "a", START.replace('"me', '"a'))
     assert _run_build(root).returncode == 0
     assert _executed(root) == "aaab"
 
@@ -405,7 +296,7 @@ GOOD = f"""<h1 id="top">T</h1><a href="#top">x</a><a href="sub/page.html#here">x
 @pytest.mark.site
 def test_the_page_check_catches_every_planted_fault(tmp_path: Path) -> None:
     pytest.importorskip("selenium")
-    check_pages = _load("check_pages")
+    check_pages = load("check_pages")
     if check_pages.browser_paths() is None:
         pytest.skip("no Chromium here")
     html = tmp_path / "html"
