@@ -19,8 +19,8 @@ from pprint import pprint
 
 from robust_activations import studies
 from robust_activations.figures import claims, robustness, standings
+from robust_activations.figures.audits import sound
 from robust_activations.studies import protocol
-from robust_activations.studies.audit import failures
 
 records = studies.collect("protocol")  # trains what is missing
 digits = standings.standings("digits", records)
@@ -372,19 +372,6 @@ robustness.cost(digits)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(trust)
 
-# %% tags=["remove-cell"]
-failed = failures(every)
-if failed:
-    listing = "; ".join(
-        f"{style.title(record.run.activation)}, seed {record.run.seed}, {which} epoch: {standings.CHECKS[check.name]} "
-        f"({100 * check.value:.1f} %, limit {100 * check.limit:g} %)"
-        + (", a collapsed run" if record.collapsed else "")
-        for record, which, check in failed
-    )
-    masked = f"**{len(failed)} checks failed.** {listing}. Read the PGD accuracies of these runs as upper bounds that may be far too high."
-else:
-    masked = "**All checks passed.** That does not prove that the accuracies are right; it says that the known symptoms are absent."
-
 # %% [markdown]
 # ## Can the numbers be trusted?
 #
@@ -396,7 +383,7 @@ else:
 Markdown(standings.check_table(every))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(masked)
+Markdown(sound(every))
 
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]

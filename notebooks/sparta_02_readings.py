@@ -25,10 +25,10 @@ from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
 from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, standings, style, tables
 from robust_activations.figures import sparta as attention
+from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol, sparta
-from robust_activations.studies.audit import failures
 
 records = studies.collect("sparta")  # trains what is missing
 records = studies.collect("protocol")  # and its seeds
@@ -356,19 +356,12 @@ Markdown(auto)
 # %% tags=["remove-cell"]
 behind = {record.id: record for rows in adversarial.values() for row in rows.values() for record in row.records}
 behind |= {record.id: record for rows in seeds.values() for row in rows.values() for record in row.records}
-failed = failures(behind.values())
-who = listed(dict.fromkeys(style.title(record.run.activation) for record, *_ in failed))
-masked = (
-    f"{len(failed)} checks fail, of: {who}. What such a network shows under PGD is then not to be believed before AutoAttack has seen it."
-    if failed
-    else "No check fails. That proves nothing, but nothing speaks for masked gradients either."
-)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(standings.check_table(behind.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(masked)
+Markdown(sound(behind.values()))
 
 # %% [markdown]
 # ## Is it worth it?

@@ -34,11 +34,11 @@ arms = sparta.across_networks("digits")
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.audits import sound
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import under
 from robust_activations.figures.standings import points
 from robust_activations.figures.style import title
-from robust_activations.studies.audit import failures
 
 
 def note(name, text):
@@ -376,12 +376,7 @@ if not larger:
     made.append(
         "No larger scale has a record of frozen gates yet. `robust-activations run sparta --scale cpu` makes those of ResNet-8 to ResNet-20 on CIFAR-10."
     )
-every = [row.record for found in panels.values() for row in found.values()]
-fallen = [record for record in every if record.collapsed]
-masked = {record.id for record, *_ in failures(every)}
-made.append(
-    f"Of these {len(every)} records {len(fallen) or 'none'} collapsed, and {len(masked) or 'none'} failed a check for masked gradients."
-)
+made.append(sound(row.record for found in panels.values() for row in found.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -37,9 +37,9 @@ donor = runs.donor_of(arms["frozen"], paths.ledger("digits"))
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.audits import sound
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import under
-from robust_activations.studies.audit import failures
 
 
 def note(name, text):
@@ -372,12 +372,7 @@ if not larger:
     made.append(
         "No larger scale has a record of frozen gates yet. `robust-activations run sparta --scale cpu` makes those of CIFAR-10 to CIFAR-100."
     )
-whole = [row.record for found in panels.values() for row in found.values()]
-fallen = [record for record in whole if record.collapsed]
-masked = {record.id for record, *_ in failures(whole)}
-made.append(
-    f"Of these {len(whole)} records {len(fallen) or 'none'} collapsed, and {len(masked) or 'none'} failed a check for masked gradients."
-)
+made.append(sound(row.record for found in panels.values() for row in found.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(mine))

@@ -20,10 +20,10 @@
 # %%
 from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
+from robust_activations.figures.audits import sound
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, splash
-from robust_activations.studies.audit import failures
 
 studies.collect("splash")  # trains what is missing
 ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -344,17 +344,9 @@ Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
 every = [record for rows in scales.values() for row in rows.values() for record in row.records]
-failed = failures(every)
-if failed:
-    checked = "Did not hold: " + "; ".join(
-        f"{standings.CHECKS.get(check.name, check.question)} ({style.title(record.run.activation)}, {record.run.dataset}, seed {record.run.seed}, {which} epoch: {100 * check.value:.1f} %)"
-        for record, which, check in failed
-    )
-else:
-    checked = f"All {len(every)} records pass every check."
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(checked)
+Markdown(sound(every))
 
 # %% [markdown]
 # Passing shows that these symptoms are absent, and no more.

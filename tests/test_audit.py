@@ -62,6 +62,16 @@ def test_what_is_explained_is_fit(monkeypatch):
     assert audits.verdict([SOUND]) == "Of 1 committed records nothing speaks against 1."
 
 
+def test_sound_counts_a_record_once_and_names_what_failed():
+    clean = audits.sound([SOUND, SOUND])
+    assert clean.startswith("Of 1 records none collapsed. All passed every check")
+    failed = replace(SOUND.best, checks=(Check("black_box", "?", 0.03, 0.02),))
+    other = replace(tiny.record(tiny.RUNS[1]), best=failed, collapsed="it fell")
+    words = audits.sound([SOUND, other]).replace("\N{NO-BREAK SPACE}", " ")
+    assert words.startswith("Of 2 records 1 collapsed. **1 check for masked gradients failed.**")
+    assert "PSSiLU (digits, seed 0, best epoch): a black-box attack breaks nothing that PGD-50 does not (3.0 %" in words
+
+
 def test_the_page_lists_every_record_with_its_machine():
     other = replace(tiny.record(tiny.RUNS[1]), provenance=replace(MADE, started="2026-11-22T08:00:00+00:00"))
     ledger, _ = held(SOUND, other)

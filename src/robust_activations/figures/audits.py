@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import NBSP
+from robust_activations.figures.standings import CHECKS, NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import STUDIES, audit
 
@@ -22,6 +23,23 @@ def verdict(records: Iterable[Record]) -> str:
     for name, found in wrong.items():
         lines.append(f"- `{name}`: {'; '.join(found)}. {audit.EXPLAINED.get(name, '**Not explained.**')}")
     return "\n".join(lines[:1] + [""] * bool(wrong) + lines[1:])
+
+
+def sound(records: Iterable[Record]) -> str:
+    """How many of these records collapsed, and which checks for masked gradients failed, in whom."""
+    every = {record.id: record for record in records}.values()
+    fallen, failed = sum(bool(record.collapsed) for record in every), audit.failures(every)
+    text = f"Of {len(every)} records {fallen or 'none'} collapsed. "
+    if not failed:
+        return f"{text}All passed every check for masked gradients: that proves nothing, but no known symptom is there."
+    found = "; ".join(
+        f"{style.title(record.run.activation)} ({record.run.dataset}, seed {record.run.seed}, {which} epoch): "
+        f"{CHECKS[check.name]} ({100 * check.value:.1f}{NBSP}%, limit {100 * check.limit:g}{NBSP}%)"
+        for record, which, check in failed
+    )
+    checks = f"{len(failed)} check{'s' * (len(failed) > 1)} for masked gradients"
+    advice = "Read the accuracies of these under PGD as upper bounds that may be too high."
+    return f"{text}**{checks} failed.** What did not hold: {found}. {advice}"
 
 
 def machines(records: Iterable[Record]) -> str:
