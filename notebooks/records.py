@@ -1,14 +1,15 @@
 # %% [markdown]
 # # Where the numbers come from
 #
-# Every number of this book stands in a record, one JSON file a run. This page says which records there are, when and where each was made, what is
-# still missing and how long it may take, and whether anything speaks against a record.
+# Every accuracy and every verdict in this book comes from a record, one JSON file a run, or is measured in a notebook before your eyes. This page says
+# which records there are, when and where each was made, what is still missing and how long it may take, and whether anything speaks against a record.
+# The times of steps and activations come from benchmarks instead: {doc}`/notebooks/cost`.
 #
 # **At the end you will know**
 #
 # - what of each study is recorded at each scale, and the command that makes the rest;
 # - the machine, the versions and the commit behind each record;
-# - what a record must pass before it is committed, and which did not pass without a word.
+# - what a record must pass before it is committed, and which records needed an explanation.
 #
 # *Reading time: 5 minutes. Run time: seconds, once the networks of the other pages are trained.*
 
@@ -101,14 +102,15 @@ Markdown(audits.every(committed))
 # ````
 
 # %%
-quickest = min(committed, key=lambda record: record.provenance.seconds)
-study = committed.studies[quickest.id]
-print(f"{quickest.provenance.seconds:.0f} s: data/ledger/{study}/{quickest.id}.json")
-print(f"robust-activations run {study} --scale cpu --only {quickest.id} \\\n    --ledger again --data data")
+for quickest in sorted(committed, key=lambda record: record.provenance.seconds)[:1]:
+    study = committed.studies[quickest.id]
+    scale = next(scale for scale in paths.SCALES for run in studies.STUDIES[study].runs(scale) if run.id == quickest.id)
+    print(f"{quickest.provenance.seconds:.0f} s: data/ledger/{study}/{quickest.id}.json")
+    print(f"robust-activations run {study} --scale {scale} --only {quickest.id} \\\n    --ledger again --data data")
 
 # %% [markdown]
-# Everything below `provenance` but the dataset's hash may differ, and the seconds in the history. The counts and the bits may not, if machine type,
-# versions and threads are the same; on another machine, sums are rounded in another order, and a few images may fall on the other side.
+# Everything below `provenance` but the dataset's hash may differ, and all `seconds`: of epochs and of attacks. The counts and the bits may not, if
+# machine type, versions and threads are the same; on another machine, sums are rounded in another order, and a few images may fall on the other side.
 #
 # ````{solution-end}
 # ````

@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Which activation?
 #
-# For somebody who has to choose today. What our records say, what we would use, when the choice matters and when something else matters
-# more, and how sure we are. Every number on this page, and every sentence that depends on one, is computed from the records.
+# For somebody who has to choose today: what our records say, what others report, when the choice matters and when something else matters more, and
+# how sure we are.
 #
 # **At the end you will know**
 #
-# - which activation we would use, and for which of your purposes;
+# - which activation we would use, for which purpose, and on whose evidence;
 # - how far another activation moves robust accuracy, beside what a longer training or another network does;
 # - what that costs at every step;
 # - what our records are too few to see;
@@ -15,35 +15,39 @@
 # *Reading time: 10 minutes. Run time: half a minute, once the networks of the other pages are trained.*
 
 # %%
+from dataclasses import replace
+
 import torch
 
 from robust_activations import data, evaluation, paths, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.figures import choice, claims, measured, sanity, standings
+from robust_activations.figures.rows import under
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol
 
 records = studies.collect("all")  # trains what is missing at scale digits
 judged = claims.judged()
 digits = standings.standings("digits", records)
-scales = [digits, *standings.recorded()]  # and what is kept of larger scales
+scales = [one for one in (digits, *standings.recorded()) if choice.comparable(one)]
 ledgers = {one.scale: records if one.scale == "digits" else Ledger(paths.ledger(one.scale)) for one in scales}
-changes = {scale: choice.changes(scale, ledger) for scale, ledger in ledgers.items()}
+levers = {scale: choice.levers(scale, ledger) for scale, ledger in ledgers.items()}
 priced = {one.scale: choice.priced(one, measured.benchmarks()) for one in scales}
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.audits import sound
+
 
 def note(name, text):
     glue(name, str(text), display=False)
 
 
-largest = scales[-1].scale
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
 reported = {one.claim.id: one.claim.reported.value for one in judged}
-note("short_answer", choice.answer(scales[-1], priced[largest]).replace("**", ""))
+note("short_answer", choice.answer(scales[-1]))
 note("xie_gain", reported["sat-silu"])
 note("bai_gain", reported["bai-autoattack"])
 
@@ -51,29 +55,37 @@ note("bai_gain", reported["bai-autoattack"])
 # ## The short answer
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(choice.answer(scales[-1], priced[largest]))
+Markdown(f"**{choice.answer(scales[-1])}**")
 
 # %% [markdown]
-# That is what *we* measured, in small networks and short trainings. Two groups report more, in ResNet-50 on ImageNet, which no
-# record of ours has been near: {cite:t}`xie2020` {glue:text}`xie_gain` from ReLU to SiLU, and {cite:t}`bai2021`
-# {glue:text}`bai_gain` from ReLU to GELU, under AutoAttack. We know no measurement on ImageNet that contradicts them. So:
+# This is what *we* measured, in small networks and short trainings. Not to tell two activations apart is not to show that they are equal: look at the
+# interval. Others report more, in ResNet-50 on ImageNet, which no record of ours has been near:
 #
-# you train adversarially, and the network is large
-# : take **SiLU or GELU**. Both are in every framework, have nothing to tune, and cost a little more per step than ReLU. You would be acting
-#   on the evidence of others, which is better than ours at that size.
+# - {cite:t}`xie2020`, ReLU to SiLU: {glue:text}`xie_gain`;
+# - {cite:t}`bai2021`, with an author in common, ReLU to GELU under AutoAttack: {glue:text}`bai_gain`;
+# - {cite:t}`peng2023` end their list of changes to a ResNet-50 with SiLU, and prefer it to PSiLU and PSSiLU too (seen, secondary).
 #
-# you train adversarially, and the network is small
-# : the activation is not what you should think about first; the next section says what is. SiLU is a safe default where its cost does not hurt.
+# On CIFAR and Tiny-ImageNet, {cite:t}`huang2023` find that under a baseline recipe smooth activations mostly do not win, while under an advanced one SiLU
+# does; {cite:t}`gowal2020` use SiLU together with larger networks and averaged weights, so that its share of their gain cannot be told. Hence what we would
+# do:
+#
+# you train adversarially on ImageNet
+# : take **SiLU or GELU**, on the evidence of those three. Both are in every framework and have nothing to tune.
+#
+# you train adversarially on smaller images
+# : compare SiLU with what you have, under *your* recipe, over three seeds. Before that, look at the next figure: other changes may be worth more.
 #
 # you do not train adversarially
-# : no activation makes up for that: {numref}`fig-choice-eps`. Choose it for accuracy and speed.
+# : choose the activation for accuracy and speed. {numref}`fig-choice-eps` shows how little is left of a network that was trained on clean images,
+#   whatever its activation.
 #
 # you want the activation to learn its shape
-# : do it out of curiosity, and put the shape that it starts as beside it, which is mostly as good: the table below.
+# : put the shape that it starts as beside it. The third answer below says how the two compare in our records.
 #
 # ## Question by question
 #
-# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`.
+# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`. They are several, and not
+# corrected for their number.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 ANSWERS = {
@@ -122,9 +134,9 @@ ANSWERS = {
     "Can SPLASH stand in for adversarial training?": claims.advice(
         judged,
         "splash-autoattack",
-        supported="Its gain without adversarial training survives AutoAttack; how little is left of either is in the next figures.",
+        supported="Its gain survives AutoAttack. How much of either is left is another question: see the figure on ε.",
         contradicted="No: under AutoAttack it lost even against ReLU.",
-        undecided="No gain of it without adversarial training is left that AutoAttack would show.",
+        undecided="Our records do not show whether any of its gain survives AutoAttack.",
     ),
     "And with the weight decay tuned for each?": claims.advice(
         judged,
@@ -154,40 +166,37 @@ Markdown("\n".join(f"- **{question}** {answer}" for question, answer in ANSWERS.
 # ## When it matters: one change at a time
 #
 # The protocol trains a network with ReLU ({doc}`/notebooks/protocol_01_ranking`). Among all runs of all studies we look for those that differ from
-# that one *in a single thing*: another activation, another seed, twice the epochs, a narrower network, another way of training. Each is compared
-# with it on the same test images under PGD-20, the strongest attack that all of them have been through.
+# that one *in a single thing*: another activation, another seed, twice the epochs, a narrower or wider network, another way of training. Each is
+# compared with it on the same test images, under the strongest attack that all of them have been through.
 
-# %% mystnb={"image": {"alt": "A row for each kind of change and a dot for each run, placed at its robust accuracy above that of the ReLU run. The dots of other activations crowd around zero and most are hollow. Dots of other kinds of change, such as longer training or a smaller network, lie further out, many of them filled.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to accuracy under PGD-20: a dot is a run, and full dots differ from ReLU's run beyond chance (McNemar's test on the same images, Holm's correction over all runs of the panel, and an interval that excludes 0). The outermost of each row are named; what moves accuracy by more than 15 points is an arrow at the edge. One seed each, best epoch; data, ε and n are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
-choice.levers({titles[scale]: found for scale, found in changes.items()})
+# %% mystnb={"image": {"alt": "A row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
+choice.lever_figure({f"{titles[scale]},\n{under(one.attack)}": one for scale, one in levers.items()})
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown("\n\n".join(choice.weighed(scale, found) for scale, found in changes.items()))
+Markdown("\n\n".join(f"{choice.weighed(one)} {choice.yardstick(one)}" for one in levers.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.change_table(found)}" for scale, found in changes.items()))
+Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.lever_table(one)}" for scale, one in levers.items()))
 
 # %% [markdown]
-# *Points above ReLU's run under PGD-20 with 95 % intervals; above and below count the runs that differ beyond chance. The highest of many is
-# flattered by having been chosen: that is what the correction is for.*
-#
-# The row of seeds is the yardstick: what lies within it, ReLU does to itself.
+# *Points above ReLU's run with 95 % intervals; above and below count the runs that differ beyond chance. The highest of many is flattered by having
+# been chosen: that is what the correction is for, and the first exercise. Every dot shares the luck of ReLU's one run.*
 #
 # ## What it costs
 
-# %% mystnb={"image": {"alt": "A scatter plot: the time of a training step relative to ReLU's to the right, points above ReLU under PGD-50 upwards, one dot an activation with a vertical interval. Most elementwise activations stand between 1.05 and 1.3 times ReLU, and their intervals cross zero.", "width": "560px"}, "figure": {"caption": "Gain against price. To the right: the time of a PGD-10 training step over ReLU's, from the benchmark `step_cost` with the same network. Upwards: accuracy under PGD-50 less ReLU's on the same images, with its 95 % interval; full dots differ beyond chance after Holm's correction. First seed, best epoch; scales whose network was not timed are left out.", "name": "fig-choice-price"}} tags=["hide-input"]
-choice.price({titles[scale]: found for scale, found in priced.items()})
+# %% mystnb={"image": {"alt": "A scatter plot: the time of a training step relative to ReLU's to the right, points above ReLU under PGD-50 upwards; one dot an activation with lines for the spread of the time and the interval of the difference, and a cross for ReLU.", "width": "560px"}, "figure": {"caption": "Gain against price. To the right: the time of a PGD-10 training step over ReLU's with its spread over turns, from the benchmark `step_cost` with the same network. Upwards: accuracy under PGD-50 less ReLU's on the same images with its 95 % interval; full dots differ beyond the chance of the images, after Holm's correction over all activations. First seed, best epoch. Scales whose network was not timed are left out.", "name": "fig-choice-price"}} tags=["hide-input"]
+choice.price_figure({titles[scale]: found for scale, found in priced.items()})
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.price_table(found)}" for scale, found in priced.items() if found))
 
 # %% [markdown]
-# On which machine the steps were timed, and what compilation changes: {doc}`/notebooks/cost`.
+# On which machine the steps were timed, what an activation costs without training, and what compilation changes: {doc}`/notebooks/cost`.
 #
 # ## When it does not: without adversarial training
 #
 # The same small network on the digits, attacked at growing ε: above, networks that were trained on attacked images; below, networks that were
-# not. A vertical distance between curves of a panel is what an activation is worth there; the distance between the panels is what
-# adversarial training is worth.
+# not. Between the curves of a panel lies the activation (and the luck of one seed), between the panels lies the training.
 
 # %%
 digit = data.load("digits")
@@ -195,8 +204,14 @@ x, y = digit.test_images[:200].float() / 255, digit.test_labels[:200]
 radii = (0.0, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)
 plans = {
     "ε, trained on attacked images": protocol.recipe("digits"),
-    "ε, trained on clean images": lambda name: protocol.standard("digits", "digits", "digits_cnn", name, attacked=True),
+    "ε, trained on clean images": lambda name: protocol.standard("digits", "digits", "digits_cnn", name),
 }
+
+
+def network(run):
+    """As the studies trained it, however they evaluated it; None if it collapsed."""
+    same = (one for one in records if replace(one.run, suite=run.suite) == run and not one.collapsed)
+    return next((runs.trained(one.run, paths.data("digits")) for one in same), None)
 
 
 def withstands(network, radius):
@@ -205,47 +220,52 @@ def withstands(network, radius):
     return sanity.share(evaluation.under_attack(network, x, y, Threat("linf", f"{255 * radius:g}/255"), attack))
 
 
-panels = []
-for label, plan in plans.items():
-    wanted = [plan(name) for name in ("relu", "silu", "pssilu", "splash", "sparta")]
-    recorded = [run for run in wanted if run in records and not records[run].collapsed]
-    networks = {run.activation: runs.trained(run, paths.data("digits")) for run in recorded}
-    curves = {name: [withstands(network, radius) for radius in radii] for name, network in networks.items()}
-    panels.append(sanity.Panel(radii, curves, label))
+names = ("relu", "silu", "splash", "sparta")
+networks = {label: {name: network(plan(name)) for name in names} for label, plan in plans.items()}
+names = [name for name in names if None not in [found[name] for found in networks.values()]]  # in both panels
+heights = {
+    label: {name: [withstands(found[name], radius) for radius in radii] for name in names}
+    for label, found in networks.items()
+}
 
-# %% mystnb={"image": {"alt": "Two panels of curves falling from nearly 100 percent as epsilon grows. In the upper panel, networks trained on attacked images, the curves of all activations lie close together and fall slowly. In the lower, networks trained on clean images, all fall to zero at a small epsilon.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands), on the first 200 test images of the digits. The networks above were trained with PGD-7 at ε = 0.15, those below without attacks; first seed, best epoch. Activations that have not been trained in both ways are left out of the lower panel.", "name": "fig-choice-eps"}} tags=["hide-input"]
-sanity.curves(*panels)
+# %% mystnb={"image": {"alt": "Two panels of curves, accuracy against epsilon, one curve with a band for each activation: in the upper panel of networks trained on attacked images, in the lower of networks trained on clean images.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands), on the first 200 test images of the digits. The networks above were trained with PGD-7 at ε = 0.15, those below on clean images, both for eight epochs; first seed, best epoch. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
+sanity.curves(*(sanity.Panel(radii, curves, label) for label, curves in heights.items()))
 
 # %% tags=["remove-cell"]
-middle = radii.index(0.1)
-spans = []
-for panel in panels:
-    heights = [curve[middle].value for curve in panel.curves.values()]
-    spans.append((min(heights), max(heights)))
-note("eps_span", f"{100 * (spans[0][1] - spans[0][0]):.0f}")
-note("eps_apart", f"{100 * (spans[0][0] - spans[1][1]):.0f}")
+at, apart = radii.index(0.1), ""
+if names:
+    above, below = ([100 * curve[at].value for curve in curves.values()] for curves in heights.values())
+    apart = (
+        f"At ε = {radii[at]:g} the {len(names)} activations ({standings.words(names)}) lie between {min(above):.0f} and {max(above):.0f} % where they were "
+        f"trained on attacked images, and between {min(below):.0f} and {max(below):.0f} % where they were trained on clean ones."
+    )
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(apart)
 
 # %% [markdown]
-# At ε = 0.1, activations of the upper panel are {glue:text}`eps_span` points apart. The *worst* of the upper panel stands
-# {glue:text}`eps_apart` points above the *best* of the lower.
-#
 # ## How sure are we?
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(choice.evidence(scales))
 
 # %% [markdown]
-# *The protocol's records at each scale. Visible: the smallest difference to ReLU that McNemar's test would tell from 0 in a single comparison,
-# for an activation that disagrees with ReLU on as many images as the middle one does.*
-#
-# - **Small effects are out of sight.** An effect below the column *visible* may well be there. Not to see it is not evidence that there is none.
+# *The protocol's records at each scale. Visible: the smallest difference to ReLU under PGD-50 that McNemar's test would tell from 0 in a single comparison,
+# for an activation that disagrees with ReLU on as many images as the middle one does. An effect of just that size would be seen in about half of all
+# test sets, and less often after the correction.*
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
+
+# %% [markdown]
+# - **Small effects are out of sight.** Not to see one is not evidence that there is none.
 # - **Seeds.** Where ReLU has one seed, the interval is that of the images alone; another training of the same network would move it.
 # - **Short training.** What overfits late, or pays late, has no time to do so in a few epochs; {cite:t}`singla2021` and {cite:t}`xie2020` are about
 #   long trainings.
-# - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation, and the order changes. Ours is tuned for none.
-# - **Attacks.** PGD-50 is an upper bound. Where a record holds AutoAttack, the claims are judged by that.
+# - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation; ours is tuned for none.
+# - **Attacks.** The figures on this page rest on PGD, an upper bound. Where a record holds AutoAttack, the claims are judged by that.
 #
-# What would change our mind: a gain over ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`
+# What would change our mind: a difference to ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`
 # makes these records, and this page changes with them. Which records there are, and where they were made: {doc}`/notebooks/records`.
 #
 # ## If you teach: five figures
@@ -266,8 +286,8 @@ Markdown(choice.evidence(scales))
 Markdown(
     "\n".join(
         [
-            *(f"- {choice.weighed(scale, found)}" for scale, found in changes.items() if found),
-            f"- {claims.summary(judged)}",
+            *(f"- {choice.weighed(one)}" for one in levers.values() if one.found),
+            f"- All claims of this book. {claims.summary(judged)}",
             "- The largest gains of smooth activations are reported for ImageNet, where we have no records.",
         ]
     )
@@ -278,7 +298,7 @@ Markdown(
 #
 # 1. Why does a page on activations show seeds and epochs in the same figure?
 # 2. The highest of thirty dots is above zero. Why is that no finding?
-# 3. Which of the two panels of {numref}`fig-choice-eps` would you need to judge an activation, and which to judge a defence?
+# 3. In {numref}`fig-choice-eps`, where do you look to judge an activation, and where to judge a defence?
 # 4. What does *visible* mean, and what must you not conclude about smaller differences?
 # 5. An activation gains 1 point and costs a step 1.5 times as long. What else could that time buy?
 # 6. On whose evidence would you use SiLU on ImageNet, and why not on ours?
@@ -300,8 +320,8 @@ Markdown(
 # ````
 
 # %%
-for scale, found in changes.items():
-    own = [one.comparison for one in found if one.kind == choice.ACTIVATION]
+for scale, lever in levers.items():
+    own = [one.comparison for one in lever.of(choice.ACTIVATION)]
     if own:
         widths = torch.tensor([one.at.high - one.at.low for one in own])
         error = float(widths.median()) / (2 * 1.96)
@@ -311,8 +331,7 @@ for scale, found in changes.items():
         print(f"{scale}: {len(own)} activations, by chance {highest:+.1f} points, seen {seen:+.1f}")
 
 # %% [markdown]
-# The differences share ReLU's network, so they are not independent, and this is a rough figure. But it has the size of what was seen, or it has
-# not, and that is what you need to know before you believe in a winner.
+# The differences share ReLU's network, so they are not independent, and this is a rough figure. Compare the two columns before you believe in a winner.
 #
 # ````{solution-end}
 # ````
@@ -321,8 +340,8 @@ for scale, found in changes.items():
 # ```{exercise} What else the time could buy
 # :label: ex-choice-time
 #
-# A step with GELU takes longer than one with ReLU. If that time went into more epochs of ReLU, how many would it pay for at scale `cpu`? And at
-# `cpu`, what did twice the epochs bring?
+# A step with GELU takes longer than one with ReLU. If that time went into more epochs of ReLU, how many would it pay for at scale `cpu`? And what
+# does another number of epochs bring there, under the same attack?
 # ```
 
 # %% [markdown]
@@ -334,17 +353,16 @@ for scale, found in changes.items():
 # %%
 epochs = protocol.recipe("cpu")("relu").schedule.epochs
 for one in priced.get("cpu", ()):
-    if one.activation == "gelu":
+    if one.name == "gelu":
         print(
-            f"{(one.ratio - 1) * epochs:.1f} epochs more than {epochs}; GELU itself: {one.comparison.cells[0]} points"
+            f"the time of {(one.ratio - 1) * epochs:.1f} epochs beside {epochs}; GELU, PGD-50: {choice.span(one.at)} points"
         )
-for one in changes.get("cpu", ()):
-    if one.kind == "longer training":
-        print(f"{one.label}: {one.comparison.cells[0]} points")
+for one in levers["cpu"].of("another number of epochs") if "cpu" in levers else ():
+    print(f"{one.label}, {under(levers['cpu'].attack)}: {choice.span(one.comparison.at)} points")
 
 # %% [markdown]
-# The comparison is not quite fair to GELU: the first epochs of a training bring more than the last. It is the right *question*, and papers on
-# activations seldom ask it.
+# The comparison is not quite fair to GELU. Twice the epochs cost more than GELU does, the first epochs of a training bring more than the last, and the
+# steps that were timed have ten steps of attack, where those at `cpu` have one. It is the right *question*, and papers on activations seldom ask it.
 #
 # ````{solution-end}
 # ````

@@ -30,127 +30,176 @@ FROZEN = next(run for run in planned(lambda run: run.activation_options.get("lea
                                      == "pgd_at" and run.activation == "psilu"))  # fmt: skip
 
 
-def of(*counted) -> list[choice.Change]:
+def of(*counted) -> choice.Levers:
     records, _ = held(*(tiny.record(run, right(count)) for run, count in ((RELU, 100), *counted)))
-    return choice.changes("digits", records)
+    return choice.levers("digits", records)
 
 
-def test_changes_differ_in_one_thing():
+def test_levers_differ_in_one_thing():
     found = of((RECIPE("silu"), 110), (RECIPE("relu", seed=1), 104), (LONGER, 140), (WIDER, 120), (BOTH, 130),
-               (DECAYED, 60), (FROZEN, 130))  # fmt: skip
+               (DECAYED, 60), (FROZEN, 130)).found  # fmt: skip
     kinds = {(one.kind, one.label): one.points for one in found}
     assert kinds == pytest.approx(
         {
             ("another activation", "SiLU"): 5.0,
             ("another seed", "seed 1"): 2.0,
-            ("longer training", f"{LONGER.schedule.epochs} epochs"): 20.0,
+            ("another number of epochs", f"{LONGER.schedule.epochs} epochs"): 20.0,
             ("another network", "width 32"): 10.0,
             ("another weight decay", f"{DECAYED.schedule.weight_decay:g}"): -20.0,
         }
     )
-    tests = [one.comparison.test.p for one in found]
-    assert [one.comparison.holm for one in found] == stats.holm(tests)
 
 
-def test_changes_leave_out_what_collapsed_and_need_relu():
+def test_activations_are_one_family_and_other_changes_another():
+    found = of((RECIPE("silu"), 106), (RECIPE("gelu"), 108), (LONGER, 110), (WIDER, 107)).found
+    for family in ([one for one in found if (one.kind == choice.ACTIVATION) is side] for side in (True, False)):
+        assert len(family) == 2
+        assert [one.comparison.holm for one in family] == stats.holm([one.comparison.test.p for one in family])
+
+
+def test_levers_leave_out_what_collapsed_and_need_relu():
     fallen = replace(tiny.record(RECIPE("silu"), right(20)), collapsed="it fell")
-    records, _ = held(tiny.record(RELU, right(100)), fallen)
-    assert choice.changes("digits", records) == []
-    records, _ = held(tiny.record(RECIPE("silu"), right(110)))
-    assert choice.changes("digits", records) == []
+    for records in (
+        (tiny.record(RELU, right(100)), fallen),
+        (tiny.record(RECIPE("silu"), right(110)),),
+        (replace(tiny.record(RELU, right(100)), collapsed="it fell"), tiny.record(RECIPE("silu"), right(110))),
+    ):
+        found = choice.levers("digits", held(*records)[0])
+        assert found.found == ()
+        assert choice.weighed(found) == ""
+
+
+def test_the_attack_is_the_strongest_that_all_have_been_through():
+    weak = tiny.record(LONGER, right(140))
+    weak = replace(weak, best=replace(weak.best, outcomes={"pgd20": weak.best.outcomes["pgd20"]}))
+    base = tiny.record(RELU, right(100))
+    assert choice.levers("digits", held(base, weak)[0]).attack == "pgd20"
+    assert of((LONGER, 140)).attack == "pgd50"
 
 
 def test_one_run_that_two_studies_evaluate_differently_comes_once():
     trades = [run for run in planned(lambda run: run.objective.name == "trades") if run.activation == "relu"]
     assert len({run.suite for run in trades}) == 2
-    found = of(*((run, 130) for run in trades))
+    found = of(*((run, 130) for run in trades)).found
     assert [(one.kind, one.label) for one in found] == [("another way of training", "TRADES")]
 
 
 def test_the_table_counts_and_names_the_ends():
-    table = choice.change_table(of((RECIPE("silu"), 140), (RECIPE("gelu"), 101), (RECIPE("elu"), 40), (LONGER, 150)))
-    first, second = map(entries, table.splitlines()[2:])
+    found = of((RECIPE("silu"), 140), (RECIPE("gelu"), 101), (RECIPE("elu"), 40), (LONGER, 150))
+    first, second = map(entries, choice.lever_table(found).splitlines()[2:])
     assert first[:4] == ["Another activation", "3", "1", "1"]
-    assert first[4].startswith("+20.0 [")
-    assert first[4].endswith(", SiLU")
-    assert first[5].startswith("−30.0 [")
-    assert first[5].endswith(", ELU")
-    assert second[:4] == ["Longer training", "1", "1", "0"]
+    assert first[4].startswith("SiLU, +20.0 [")
+    assert first[5].startswith("ELU, −30.0 [")
+    assert second[:4] == ["Another number of epochs", "1", "1", "0"]
     assert second[5] == ""
 
 
-def test_words_weigh_activations_against_the_rest():
-    words = choice.weighed("digits", of((RECIPE("silu"), 110), (LONGER, 140), (WIDER, 104)))
-    assert "the highest is SiLU with +5.0 points" in words
-    assert "Of 2 other changes 1 moved accuracy further than that, most of all 16 epochs" in words
+def test_words_weigh_gains_with_gains_and_losses_with_losses():
+    words = choice.weighed(of((RECIPE("silu"), 110), (RECIPE("elu"), 98), (LONGER, 140), (WIDER, 104), (DECAYED, 60)))
+    assert "They reach from ELU, −1.0 to SiLU, +5.0 points." in words
+    assert "What gained more than the best of them: 16 epochs, +20.0." in words
+    assert "What lost more than the worst: 0.01, −20.0." in words
     assert "width 32" not in words
-    assert choice.weighed("digits", of((RECIPE("silu"), 150), (WIDER, 104))).endswith(
-        "None of the 1 other changes moved accuracy further."
+    small = choice.weighed(of((RECIPE("silu"), 100), (WIDER, 101)))
+    assert "What gained more than the best of them: width 32, +0.5, which may be chance." in small
+    assert "None of the other changes that are recorded (1) gained more" in choice.weighed(
+        of((RECIPE("silu"), 150), (WIDER, 104))
     )
-    assert choice.weighed("digits", of((WIDER, 104))) == ""
+    assert choice.weighed(of((WIDER, 104))) == ""
+
+
+def test_a_loss_is_no_gain_even_where_every_activation_loses():
+    words = choice.weighed(of((RECIPE("silu"), 80), (WIDER, 95)))
+    assert "gained more than the best of them" in words
+    assert "width 32" not in words
+
+
+def test_the_yardstick_is_other_seeds_or_none():
+    found = of((RECIPE("relu", seed=1), 104), (RECIPE("relu", seed=2), 98))
+    assert choice.yardstick(found) == "At `digits` ReLU moves itself, with other seeds, by −1.0 and +2.0 points."
+    assert "no other seed of ReLU is recorded" in choice.yardstick(of((LONGER, 120)))
 
 
 def test_the_figure_draws_every_run_and_names_what_is_far_at_the_edge():
     found = of((RECIPE("silu"), 110), (RECIPE("gelu"), 108), (RECIPE("elu"), 96), (LONGER, 170))
-    figure = choice.levers({"digits": found, "nothing": []})
+    figure = choice.lever_figure({"digits": found, "nothing": choice.Levers("cpu", "pgd20", ())})
     (ax,) = figure.axes
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert sorted(float(line.get_xdata()[0]) for line in dots) == pytest.approx([-2.0, 4.0, 5.0])
     assert [line.get_marker() for line in ax.lines if line.get_marker() in "<>"] == [">"]
-    assert {text.get_text() for text in ax.texts} == {"SiLU", "ELU", "16 epochs: +35.0"}
-    assert [text.get_text() for text in choice.levers({}).texts] == ["nothing recorded yet"]
+    assert {text.get_text() for text in ax.texts} == {"SiLU", "ELU", "16 epochs, +35.0"}
+    assert [text.get_text() for text in choice.lever_figure({}).texts] == ["nothing recorded yet"]
 
 
-def timed(**ratios: float) -> Benchmarks:
-    rows = [{"model": RELU.model, "activation": name, "ratio": ratio} for name, ratio in ratios.items()]
-    return Benchmarks((Recorded("step_cost", "cpu", {"rows": rows}),))
+def timed(device: str = "cpu", model: str = RELU.model, **ratios: float) -> Benchmarks:
+    rows = [
+        {"model": model, "activation": name, "ratio": ratio, "ratio_min": ratio - 0.1, "ratio_max": ratio}
+        for name, ratio in ratios.items()
+    ]
+    return Benchmarks((Recorded("step_cost", device, {"rows": rows}),))
 
 
-def scale(*counted) -> standings.Standings:
+def scale(*counted, name: str = "digits") -> standings.Standings:
     records = tuple(tiny.record(run, right(count)) for run, count in ((RELU, 100), *counted))
-    return standings.Standings("digits", records)
+    return standings.Standings(name, records)
 
 
-def test_prices_are_those_of_the_network():
+def test_prices_are_those_of_the_network_and_the_kind_of_machine():
     one = scale((RECIPE("silu"), 110), (RECIPE("gelu"), 90), (RECIPE("elu"), 95))
     found = choice.priced(one, timed(silu=1.2, gelu=1.1))
-    assert {row.activation: (row.ratio, row.comparison.at.value) for row in found} == {
-        "silu": (1.2, pytest.approx(0.05)),
-        "gelu": (1.1, pytest.approx(-0.05)),
-    }
-    assert [row[0] for row in cells(choice.price_table(found))[2:]] == ["GELU", "SiLU"]
-    elsewhere = Benchmarks((Recorded("step_cost", "cpu", {"rows": [{"model": "vgg", "activation": "silu"}]}),))
-    assert choice.priced(one, elsewhere) == []
-    (ax,) = choice.price({"digits": found, "nothing": []}).axes
+    assert [(row.name, row.ratio, row.at.value, row.clean) for row in found] == [
+        ("gelu", 1.1, pytest.approx(-0.05), pytest.approx(-0.05)),
+        ("silu", 1.2, pytest.approx(0.05), pytest.approx(0.05)),
+    ]
+    corrected = {row.record.run.activation: row.holm for row in standings.against_relu(one)}
+    assert len(corrected) == 3  # with what was not timed
+    assert all(row.difference.holm == corrected[row.name] for row in found)
+    first, second = cells(choice.price_table(found))[2:]
+    assert [row[:2] for row in (first, second)] == [["GELU", "1.10 (1.00 to 1.10)"], ["SiLU", "1.20 (1.10 to 1.20)"]]
+    for elsewhere in (timed(model="vgg", silu=1.2), timed(device="h200", silu=1.2)):
+        assert choice.priced(one, elsewhere) == []
+    (ax,) = choice.price_figure({"digits": found, "nothing": []}).axes
     assert {text.get_text() for text in ax.texts} == {"SiLU", "GELU"}
 
 
 def test_the_answer_follows_the_records():
-    none = choice.answer(scale((RECIPE("silu"), 102), (RECIPE("tanh"), 40)), [])
-    assert "of 2 activations none is more robust than ReLU beyond chance, and tanh is less." in none
-    one = scale((RECIPE("silu"), 150), (RECIPE("gelu"), 101))
-    some = choice.answer(one, choice.priced(one, timed(silu=1.2)))
-    assert "of 2 activations 1 is more robust than ReLU beyond chance: SiLU (1.20 times the step)." in some
+    none = choice.answer(scale((RECIPE("silu"), 102), (RECIPE("gelu"), 101)))
+    assert "under PGD-50 and with one seed each, our records tell none of 2 activations from ReLU. " in none
+    assert "The highest is SiLU, +1.0" in none.replace("\N{NO-BREAK SPACE}", " ")
+    some = choice.answer(scale((RECIPE("silu"), 150), (RECIPE("gelu"), 101), (RECIPE("tanh"), 40)))
+    assert "tell 2 of 3 activations from ReLU: SiLU as more robust and tanh as less robust." in some
 
 
-def test_an_answer_takes_all_seeds():
+def test_the_answer_says_what_the_seeds_say():
     """A gain that one seed shows and another takes back is none."""
-    runs = [(RECIPE("relu", seed=1), 100), (RECIPE("silu"), 150), (RECIPE("silu", seed=1), 96)]
-    assert "none is more robust" in choice.answer(scale(*runs), [])
+    runs = [(RECIPE("relu", seed=1), 100), (RECIPE("silu"), 150), (RECIPE("silu", seed=1), 96), (RECIPE("gelu"), 100)]
+    words = choice.answer(scale(*runs))
+    assert "SiLU as more robust" in words
+    assert words.endswith("Over 2 seeds none of 1 differ from it beyond chance.")
+
+
+def test_what_cannot_be_compared_is_no_answer():
+    silu, gelu = (RECIPE("silu"), 110), (RECIPE("gelu"), 100)
+    assert choice.comparable(scale(silu, gelu))
+    assert not choice.comparable(scale())
+    assert not choice.comparable(scale(silu))
+    fallen = replace(tiny.record(RELU, right(100)), collapsed="it fell")
+    others = [tiny.record(run, right(count)) for run, count in (silu, gelu, (RECIPE("relu", seed=1), 100))]
+    assert not choice.comparable(standings.Standings("digits", (fallen, *others)))
 
 
 def test_evidence_says_what_can_be_seen():
     (row,) = map(entries, choice.evidence([scale((RECIPE("silu"), 110))]).splitlines()[2:])
     assert row[0] == "`digits`"
-    assert row[3:6] == ["2", "1", "200"]
+    assert row[3:8] == [f"{RELU.schedule.epochs}", "2", "1", "200", "none"]
     needed = standings.detectable(10) / 200  # they disagree on ten images
-    assert row[6] == f"{100 * needed:.1f}"
+    assert row[8] == f"{100 * needed:.1f}"
 
 
 def test_every_change_has_a_label():
     """Whatever a study plans that differs from ReLU's run in one thing can be named."""
     for name in ("digits", "cpu", "gpu"):
         records, _ = held(*(tiny.record(run) for study in studies.get("all") for run in study.runs(name)))
-        found = choice.changes(name, records)
-        assert {one.kind for one in found} >= {"another activation", "another seed", "longer training"}
+        found = choice.levers(name, records).found
+        assert {one.kind for one in found} >= {"another activation", "another seed", "another number of epochs"}
         assert all(one.label for one in found)

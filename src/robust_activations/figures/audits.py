@@ -15,21 +15,22 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import STUDIES, audit
 
 
-def verdict(records: Iterable[Record]) -> str:
-    """How many records nothing speaks against, and what is said of the others."""
-    every = list(records)
-    wrong = {record.id: found for record in every if (found := audit.faults(record))}
-    lines = [f"Of {len(every)} committed records nothing speaks against {len(every) - len(wrong)}."]
+def verdict(ledger: Ledger) -> str:
+    """How many records nothing speaks against, what is said of the others, and which files cannot be read."""
+    wrong = {record.id: found for record in ledger if (found := audit.faults(record))}
+    lines = [f"Nothing speaks against {len(ledger) - len(wrong)} of the {len(ledger)} committed records."]
     for name, found in wrong.items():
-        lines.append(f"- `{name}`: {'; '.join(found)}. {audit.EXPLAINED.get(name, '**Not explained.**')}")
-    return "\n".join(lines[:1] + [""] * bool(wrong) + lines[1:])
+        for kind, said in found.items():
+            lines.append(f"- `{name}`: {said}. {audit.EXPLAINED.get((name, kind), '**Not explained.**')}")
+    lines += [f"- `{path.name}` cannot be read." for path in ledger.broken]
+    return "\n".join([lines[0], "", *lines[1:]])
 
 
 def sound(records: Iterable[Record]) -> str:
     """How many of these records collapsed, and which checks for masked gradients failed, in whom."""
     every = {record.id: record for record in records}.values()
     fallen, failed = sum(bool(record.collapsed) for record in every), audit.failures(every)
-    text = f"Of {len(every)} records {fallen or 'none'} collapsed. "
+    text = f"Of {_counted(len(every))} {fallen or 'none'} collapsed. "
     if not failed:
         return f"{text}All passed every check for masked gradients: that proves nothing, but no known symptom is there."
     found = "; ".join(
@@ -65,7 +66,7 @@ def every(ledger: Ledger) -> str:
         own = [record for record in ledger if ledger.studies[record.id] == name]
         if own:
             own.sort(key=lambda record: record.provenance.started)
-            boxes.append(f"::::{{dropdown}} {study.title} (`{name}`): {len(own)} records\n{_table(own)}\n::::")
+            boxes.append(f"::::{{dropdown}} {study.title} (`{name}`): {_counted(len(own))}\n{_table(own)}\n::::")
     return "\n\n".join(boxes)
 
 
@@ -81,8 +82,12 @@ def _table(records: Iterable[Record]) -> str:
                 made.device,
                 f"`{(made.commit or 'none')[:7]}`",
                 f"{made.seconds / 60:.0f}",
-                listed(found) if found else "nothing",
+                listed(found.values()) if found else "nothing",
             ]
         )
     header = ["Run", "Record", "Started, UTC", "Machine", "Commit", "Minutes", "Speaks against it"]
     return table(header, rows)
+
+
+def _counted(n: int) -> str:
+    return f"{n} record{'s' * (n != 1)}"

@@ -17,13 +17,23 @@ from robust_activations import activations, models, studies
 from robust_activations.evaluation import Suite
 from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.comparisons import Comparison, against, corrected, told_apart
+from robust_activations.figures.comparisons import Comparison, corrected, told_apart
 from robust_activations.figures.frames import INK
-from robust_activations.figures.measured import Benchmarks, listed, times
+from robust_activations.figures.measured import Benchmarks, Recorded, listed, times
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import Standings, against_relu, detectable, norm, points, words
+from robust_activations.figures.rows import Interval, under
+from robust_activations.figures.standings import (
+    NBSP,
+    Difference,
+    Standings,
+    against_relu,
+    detectable,
+    norm,
+    over,
+    p_value,
+    points,
+    words,
+)
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
@@ -34,12 +44,48 @@ CHANGES = {
     "another seed": ("seed",),
     ACTIVATION: ("activation", "activation_options"),
     "another weight decay": ("schedule.weight_decay",),
-    "longer training": ("schedule.epochs",),
+    "another number of epochs": ("schedule.epochs",),
     "more attack steps": ("objective.attack.steps",),
     "another network": ("model", "model_options"),
     "another way of training": ("objective",),
 }
 FAR = 15.0  # points: what moves accuracy further is drawn at the edge
+
+
+def span(one: Interval) -> str:
+    """`+1.2 [−0.4, +2.8]`, in points."""
+    return f"{points(one.value)}{NBSP}[{points(one.low)},{NBSP}{points(one.high)}]"
+
+
+# ---- the answer -------------------------------------------------------------------------------------------------
+
+
+def comparable(one: Standings) -> bool:
+    """ReLU's first seed stands, and at least SiLU and GELU beside it."""
+    return 0 in one.of("relu") and {"silu", "gelu"} <= {record.run.activation for record in one.ranked}
+
+
+def answer(one: Standings) -> str:
+    """For whom must choose: which activations the scale's records tell from ReLU, and how high the highest stands."""
+    found = against_relu(one)
+    more = [row.record.run.activation for row in found if row.differs and row.paired.difference > 0]
+    less = [row.record.run.activation for row in found if row.differs and row.paired.difference < 0]
+    count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
+    text = (
+        f"At scale {one.scale} ({one.title()}), under PGD-50 and with one seed each, our records tell {count} from ReLU"
+    )
+    sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
+    text += f": {listed(sides)}." if sides else "."
+    top = max(found, key=lambda row: row.paired.difference)
+    at = span(Interval(top.paired.difference, *top.paired.interval))
+    text += f" The highest is {style.title(top.record.run.activation)}, {at} points from ReLU."
+    if core := [name for name in one.core if name != "relu"]:
+        firm = [name for name in core if over(one, name)[1][1] > 0 or over(one, name)[1][2] < 0]
+        text += f" Over {len(one.seeds)} seeds {words(firm)} of {len(core)} differ from it beyond chance."
+    return text
+
+
+# ---- one change at a time ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -59,22 +105,38 @@ class Change:
 
     @property
     def said(self) -> str:
-        """`+1.2 [−0.4, +2.8], Mish`."""
-        return f"{self.comparison.cells[0]}, {self.label}"
+        """`Mish, +1.2`."""
+        return f"{self.label}, {points(self.comparison.at.value)}"
 
 
-# ---- one change at a time ---------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Levers:
+    """All changes that a scale has records of, under the strongest attack that all of them have been through."""
+
+    scale: str
+    attack: str
+    found: tuple[Change, ...]
+
+    def of(self, kind: str) -> list[Change]:
+        """The lowest first."""
+        return sorted((one for one in self.found if one.kind == kind), key=lambda one: one.points)
+
+    @property
+    def kinds(self) -> dict[str, list[Change]]:
+        return {kind: own for kind in CHANGES if (own := self.of(kind))}
 
 
-def changes(scale: str, records: Ledger, attack: str = "pgd20") -> list[Change]:
-    """Every recorded run of any study that differs from the protocol's run of ReLU in one thing, p corrected for all.
+def levers(scale: str, records: Ledger) -> Levers:
+    """Every recorded run of any study that differs from the protocol's run of ReLU in one thing; of activations, those
+    of the protocol.
 
-    Of activations those of the protocol. What collapsed is left out; none where ReLU's run is not recorded.
+    p is corrected over all activations, and over all other changes: two questions, two families. What collapsed is left
+    out; nothing is there where ReLU's run is not recorded or collapsed.
     """
     recipe = protocol.recipe(scale)
     base = recipe("relu")
-    if base not in records:
-        return []
+    if base not in records or records[base].collapsed:
+        return Levers(scale, "pgd20", ())
     ranked = {_setting(recipe(name)) for name in activations.names()}
     found: dict[str, tuple[str, Record]] = {}
     for run in (run for study in studies.get("all") for run in study.runs(scale)):
@@ -82,13 +144,19 @@ def changes(scale: str, records: Ledger, attack: str = "pgd20") -> list[Change]:
         same, known = _setting(run) == _setting(base), kind != ACTIVATION or _setting(run) in ranked
         if kind and known and not same and run in records and not records[run].collapsed:
             found.setdefault(_setting(run), (kind, records[run]))
-    # Not `comparisons.paired`, which pairs records of one seed: here another seed is a change like others.
-    tests = [studies.paired(record, records[base], attack) for _, record in found.values()]
-    made = corrected(
-        (_label(kind, record.run, base), style.title("relu"), (test, Interval(test.difference, *test.interval)))
-        for (kind, record), test in zip(found.values(), tests, strict=True)
-    )
-    return [Change(kind, one) for (kind, _), one in zip(found.values(), made, strict=True)]
+    pairs = list(found.values())
+    attack = "pgd50" if all("pgd50" in record.best.outcomes for _, record in pairs) else "pgd20"
+    made = []
+    for family in (True, False):
+        own = [(kind, record) for kind, record in pairs if (kind == ACTIVATION) is family]
+        # Not `comparisons.paired`, which pairs records of one seed: here another seed is a change like others.
+        tests = [studies.paired(record, records[base], attack) for _, record in own]
+        compared = corrected(
+            (_label(kind, record.run, base), style.title("relu"), (test, Interval(test.difference, *test.interval)))
+            for (kind, record), test in zip(own, tests, strict=True)
+        )
+        made += [Change(kind, one) for (kind, _), one in zip(own, compared, strict=True)]
+    return Levers(scale, attack, tuple(made))
 
 
 def _setting(run: Run, base: Run | None = None, fields: Sequence[str] = ()) -> str:
@@ -113,69 +181,78 @@ def _label(kind: str, run: Run, base: Run) -> str:
         "another seed": f"seed {run.seed}",
         ACTIVATION: style.title(run.activation),
         "another weight decay": f"{run.schedule.weight_decay:g}",
-        "longer training": f"{run.schedule.epochs} epochs",
+        "another number of epochs": f"{run.schedule.epochs} epochs",
         "more attack steps": f"{run.objective.attack.steps} steps",
         "another way of training": OBJECTIVES[run.objective.name],
     }[kind]
 
 
-def by_kind(found: Sequence[Change]) -> dict[str, list[Change]]:
-    """In the order of `CHANGES`, and of the difference."""
-    ordered = sorted(found, key=lambda one: one.points)
-    groups = {kind: [one for one in ordered if one.kind == kind] for kind in CHANGES}
-    return {kind: own for kind, own in groups.items() if own}
-
-
-def change_table(found: Sequence[Change]) -> str:
-    """For each kind of change: how many runs, how many differ from ReLU's beyond chance, the lowest and the highest."""
+def lever_table(one: Levers) -> str:
+    """For each kind of change: how many runs, how many differ from ReLU's beyond chance, the highest and the lowest."""
     rows = []
-    for kind, own in by_kind(found).items():
-        told = told_apart(one.comparison for one in own)
-        ends = [own[-1].said, own[0].said if len(own) > 1 else ""]
-        rows.append([kind.capitalize(), f"{len(own)}", f"{len(told.above)}", f"{len(told.below)}", *ends])
+    for kind, own in one.kinds.items():
+        told = told_apart(change.comparison for change in own)
+        ends = [f"{end.label}, {span(end.comparison.at)}" for end in (own[-1], own[0])]
+        counts = [f"{len(own)}", f"{len(told.above)}", f"{len(told.below)}"]
+        rows.append([kind.capitalize(), *counts, ends[0], ends[1] if len(own) > 1 else ""])
     return table(["One change", "Runs", "Above", "Below", "Highest, points", "Lowest, points"], rows)
 
 
-def weighed(scale: str, found: Sequence[Change]) -> str:
-    """A sentence: how far other activations reach at this scale, and how far the other changes do."""
-    groups = by_kind(found)
-    own = groups.pop(ACTIVATION, [])
+def weighed(one: Levers) -> str:
+    """Sentences: how far other activations reach up and down, and which other changes gain or lose more than these."""
+    own = one.of(ACTIVATION)
     if not own:
         return ""
-    told = told_apart(one.comparison for one in own)
+    told = told_apart(change.comparison for change in own)
+    low, high = own[0], own[-1]
     text = (
-        f"At `{scale}`, of {len(own)} other activations {len(told.above) or 'none'} gained on ReLU beyond chance and "
-        f"{len(told.below) or 'none'} lost; the highest is {own[-1].label} with {points(own[-1].points / 100)} points."
+        f"At `{one.scale}`, {under(one.attack)}, {len(told.above) or 'none'} of {len(own)} activations gained on ReLU "
+        f"beyond chance and {len(told.below) or 'none'} lost. They reach from {low.said} to {high.said} points."
     )
-    others = sorted((one for group in groups.values() for one in group), key=lambda one: -abs(one.points))
-    further = [one for one in others if abs(one.points) > own[-1].points]
-    if others and not further:
-        return f"{text} None of the {len(others)} other changes moved accuracy further."
-    if further:
-        named = listed(f"{one.label} ({one.kind}, {points(one.points / 100)})" for one in further[:4])
-        text += f" Of {len(others)} other changes {len(further)} moved accuracy further than that, most of all {named}."
-    return text
+    others = [change for change in one.found if change.kind != ACTIVATION]
+    gains = [change for change in others if change.points > max(high.points, 0)]
+    losses = [change for change in others if change.points < min(low.points, 0)]
+    if gains:
+        text += f" What gained more than the best of them: {_named(gains[::-1])}."
+    elif others:
+        text += f" None of the other changes that are recorded ({len(others)}) gained more than the best of them."
+    return text + (f" What lost more than the worst: {_named(losses)}." if losses else "")
 
 
-def levers(panels: Mapping[str, Sequence[Change]]) -> Figure:
+def _named(found: Sequence[Change]) -> str:
+    firm = sorted(found, key=lambda change: -abs(change.points))[:4]
+    return listed(f"{one.said}{'' if one.comparison.differs else ', which may be chance'}" for one in firm)
+
+
+def yardstick(one: Levers) -> str:
+    """How far other seeds of ReLU move its accuracy, or that none is recorded."""
+    seeds = one.of("another seed")
+    if not seeds:
+        return f"At `{one.scale}` no other seed of ReLU is recorded, so that scale has no such yardstick yet."
+    moved = listed(points(change.comparison.at.value) for change in seeds)
+    return f"At `{one.scale}` ReLU moves itself, with other seeds, by {moved} points."
+
+
+def lever_figure(panels: Mapping[str, Levers]) -> Figure:
     """A row for each kind of change, a dot for each run: points above ReLU's run; full dots differ beyond chance.
 
-    What lies beyond `FAR` is an arrow at the edge with its number. The highest and the lowest of a row are named.
+    What lies beyond `FAR`, and is not close to it, is an arrow at the edge with its number. The highest and the lowest
+    of a row are named.
     """
-    groups = {title: by_kind(found) for title, found in panels.items() if found}
-    heights = [0.7 + 0.44 * len(kinds) for kinds in groups.values()]
+    kinds = {title: one.kinds for title, one in panels.items() if one.found}
+    heights = [0.7 + 0.44 * len(own) for own in kinds.values()]
     with frames.stacked(heights, 0.35) as (figure, axes):
-        for ax, (title, kinds) in zip(axes, groups.items(), strict=True):
-            near = [abs(one.points) for own in kinds.values() for one in own if abs(one.points) <= FAR]
+        for ax, (title, rows) in zip(axes, kinds.items(), strict=True):
+            near = [abs(one.points) for own in rows.values() for one in own if abs(one.points) <= FAR]
             edge = 1.25 * max([2.0, *near])
             ax.axvline(0, color=INK, lw=1.2)
-            for y, own in enumerate(kinds.values()):
+            for y, own in enumerate(rows.values()):
                 for one in own:
                     _dot(ax, one, y, edge)
                 for one in {own[0], own[-1]}:
                     if abs(one.points) <= edge:
                         frames.beside(ax, one.label, (one.points, y), INK)
-            frames.label_rows(ax, list(kinds))
+            frames.label_rows(ax, list(rows))
             ax.set_xlim(-edge, edge)
             ax.set_title(title, color=INK)
         for ax in axes[-1:]:
@@ -200,8 +277,8 @@ def _dot(ax: Axes, one: Change, y: int, edge: float) -> None:
     side = 1 if one.points > 0 else -1
     ax.plot(side * 0.97 * edge, y, **(_look(one.comparison.differs) | {"marker": ">" if side > 0 else "<"}))
     ax.annotate(
-        f"{one.label}: {points(one.points / 100)}", (side * 0.97 * edge, y), (-side * 7, 0), size=8.5, color=INK,
-        textcoords="offset points", ha="right" if side > 0 else "left", va="center", path_effects=frames.HALO,
+        one.said, (side * 0.97 * edge, y), (-side * 7, 0), size=8.5, color=INK, textcoords="offset points",
+        ha="right" if side > 0 else "left", va="center", path_effects=frames.HALO,
     )  # fmt: skip
 
 
@@ -210,53 +287,64 @@ def _dot(ax: Axes, one: Change, y: int, edge: float) -> None:
 
 @dataclass(frozen=True)
 class Priced:
-    """An activation's robust accuracy less ReLU's, and the time of its training step over that of ReLU's."""
+    """An activation against ReLU under PGD-50, corrected over all activations, timed or not; and its timed step."""
 
-    activation: str
-    ratio: float
-    comparison: Comparison
+    difference: Difference
+    clean: float
+    row: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        return self.difference.record.run.activation
 
-def priced(one: Standings, every: Benchmarks, attack: str = "pgd50") -> list[Priced]:
-    """The protocol's activations at a scale whose step was timed with the scale's network; ReLU's first seed is 1."""
-    relu = one.of("relu")[0]
-    timed = {row["activation"]: row["ratio"] for file in every.of("step_cost") for row in file.rows
-             if row["model"] == relu.run.model}  # fmt: skip
-    names = [record.run.activation for record in one.ranked if record.run.activation in timed]
-    rows = [Row(name, one.of(name)[0]) for name in names]
-    return [Priced(found.name, timed[found.name], found) for found in against(Row("relu", relu), rows, attack)]
+    @property
+    def ratio(self) -> float:
+        """The time of its training step over ReLU's."""
+        return self.row["ratio"]
 
-
-def answer(one: Standings, found: Sequence[Priced]) -> str:
-    """For whom must choose: which activations are ahead of ReLU at this scale over all seeds, and at what price."""
-    rows = [Row(r.run.activation, [*one.of(r.run.activation).values()]) for r in one.ranked]
-    (relu,) = (row for row in rows if row.label == "relu")
-    compared = against(relu, (row for row in rows if row is not relu))
-    told = told_apart(compared)
-    text = f"**At `{one.scale}` ({one.title()}), of {len(compared)} activations "
-    if not told.above:
-        text += "none is more robust than ReLU beyond chance"
-        text += f", and {words(told.below)} {'is' if len(told.below) == 1 else 'are'} less.**" if told.below else ".**"
-        return f"{text} Keep ReLU, or take what suits you for other reasons."
-    ratios = {one.activation: f" ({times(one.ratio)} times the step)" for one in found}
-    names = listed(f"{style.title(name)}{ratios.get(name, '')}" for name in told.above)
-    are = "is" if len(told.above) == 1 else "are"
-    return f"{text}{len(told.above)} {are} more robust than ReLU beyond chance: {names}.** Take the cheapest."
+    @property
+    def at(self) -> Interval:
+        return Interval(self.difference.paired.difference, *self.difference.paired.interval)
 
 
-def price(panels: Mapping[str, Sequence[Priced]]) -> Figure:
-    """To the right what a step costs, upwards what it gains under PGD-50, with the interval; ReLU is the cross."""
+def timed_on(one: Standings, every: Benchmarks) -> Recorded | None:
+    """The benchmark of training steps with the scale's network, on the kind of machine that the scale is for."""
+    model = one.records[0].run.model
+    on_cpu = one.scale in ("digits", "cpu")
+    files = [file for file in every.of("step_cost") if (file.device == "cpu") is on_cpu]
+    return next((file for file in files if any(row["model"] == model for row in file.rows)), None)
+
+
+def priced(one: Standings, every: Benchmarks) -> list[Priced]:
+    """The protocol's activations at a scale whose step was timed with the scale's network, the cheapest first."""
+    file, relu = timed_on(one, every), one.of("relu")[0]
+    rows = {row["activation"]: row for row in file.rows if row["model"] == relu.run.model} if file else {}
+    found = [
+        Priced(row, studies.paired(row.record, relu, "clean").difference, rows[row.record.run.activation])
+        for row in against_relu(one)
+        if row.record.run.activation in rows
+    ]
+    return sorted(found, key=lambda priced: priced.ratio)
+
+
+def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
+    """To the right what a step costs, upwards what it gains under PGD-50, both with their spread; ReLU is the cross."""
     panels = {title: found for title, found in panels.items() if found}
     with frames.stacked([3.6] * len(panels), 0.0) as (figure, axes):
         for ax, (title, found) in zip(axes, panels.items(), strict=True):
             ax.axhline(0, color=INK, lw=1)
             ax.plot(1, 0, "x", color=style.colour("relu"), ms=8, mew=2)
             for one in found:
-                colour, at = style.colour(one.activation), one.comparison.at
-                ax.plot([one.ratio] * 2, [100 * at.low, 100 * at.high], color=colour, lw=0.9, alpha=0.6)
-                face = colour if one.comparison.differs else "white"
-                ax.plot(one.ratio, 100 * at.value, "o", color=colour, mfc=face, ms=6, mew=1.2, zorder=3)
-                frames.beside(ax, style.title(one.activation), (one.ratio, 100 * at.value), colour)
+                colour, y, spread = (
+                    style.colour(one.name),
+                    100 * one.at.value,
+                    (one.row["ratio_min"], one.row["ratio_max"]),
+                )
+                ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=colour, lw=0.9, alpha=0.5)
+                ax.plot(spread, [y, y], color=colour, lw=0.9, alpha=0.5)
+                face = colour if one.difference.differs else "white"
+                ax.plot(one.ratio, y, "o", color=colour, mfc=face, ms=6, mew=1.2, zorder=3)
+                frames.beside(ax, style.title(one.name), (one.ratio, y), colour)
             if max(one.ratio for one in found) > 2:
                 ax.set_xscale("log")
                 ax.set_xticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
@@ -270,12 +358,15 @@ def price(panels: Mapping[str, Sequence[Priced]]) -> Figure:
 
 
 def price_table(found: Sequence[Priced]) -> str:
-    """The same as a table, the cheapest first."""
-    rows = [
-        [style.title(one.activation), times(one.ratio), one.comparison.cells[0], one.comparison.cells[-1]]
-        for one in sorted(found, key=lambda one: one.ratio)
-    ]
-    return table(["Activation", "Step, ReLU = 1", "Above ReLU, points", "p, Holm"], rows) if rows else NOTHING
+    """The same as a table, and the difference on clean images."""
+    rows = []
+    for one in found:
+        low, high = times(one.row["ratio_min"]), times(one.row["ratio_max"])
+        spread = f"{times(one.ratio)} ({low} to {high})" if low != high else times(one.ratio)
+        p = p_value(one.difference.holm)
+        p = f"**{p}**" if one.difference.differs else p
+        rows.append([style.title(one.name), spread, points(one.clean), span(one.at), p])
+    return table(["Activation", "Step, ReLU = 1", "Clean, points", "PGD-50, points", "p, Holm"], rows)
 
 
 # ---- how sure ---------------------------------------------------------------------------------------------------
@@ -286,26 +377,20 @@ def evidence(found: Sequence[Standings]) -> str:
     rows = []
     for one in found:
         relu = one.of("relu")[0]
-        run, n = relu.run, relu.best.outcomes["pgd50"].n
-        rows.append(
-            [
-                f"`{one.scale}`",
-                f"{run.dataset}, {norm(run)} {run.threat.eps}",
-                models.REGISTRY[run.model].title,
-                f"{len(one.ranked)}",
-                f"{len(one.seeds)}",
-                f"{n:,}",
-                f"{visible(one)}",
-                f"{run.schedule.epochs}",
-                ATTACKS[run.suite.attacks[-1]],
-            ]
-        )
-    header = ["Scale", "Data, ε", "Network", "Activations", "Seeds of ReLU", "n", "Visible, points", "Epochs", "Attack"]
-    return table(header, rows)
+        run, outcomes = relu.run, relu.best.outcomes
+        data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
+        auto = f"{outcomes['autoattack'].n:,}" if "autoattack" in outcomes else "none"
+        counts = [f"{run.schedule.epochs}", f"{len(one.ranked)}", f"{len(one.seeds)}", f"{outcomes['pgd50'].n:,}", auto]
+        rows.append([f"`{one.scale}`", data, network, *counts, visible(one)])
+    header = ["Scale", "Data, ε", "Network", "Epochs", "Activations", "Seeds of ReLU", "n, PGD-50", "n, AutoAttack"]
+    return table([*header, "Visible, points"], rows)
 
 
-def visible(one: Standings, attack: str = "pgd50") -> str:
-    """In points, the smallest difference to ReLU that McNemar's test tells from 0 in a single comparison."""
-    split = sorted(row.paired.only_first + row.paired.only_second for row in against_relu(one, attack))
-    n = one.of("relu")[0].best.outcomes[attack].n
-    return f"{100 * detectable(split[len(split) // 2]) / n:.1f}" if split else NOTHING
+def visible(one: Standings) -> str:
+    """In points, the smallest difference to ReLU under PGD-50 that McNemar's test tells from 0 in one comparison.
+
+    For an activation that disagrees with ReLU on as many images as the middle one does.
+    """
+    found = against_relu(one)
+    split = sorted(row.paired.only_first + row.paired.only_second for row in found)
+    return f"{100 * detectable(split[len(split) // 2]) / found[0].paired.n:.1f}"
