@@ -52,7 +52,8 @@ Markdown(claims.summary(judged))
 #
 # Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
-# attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20.
+# attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where {doc}`the protocol </notebooks/protocol_01_ranking>` has the
+# same runs with other seeds, these count as well.
 #
 # Pairs that share a network, as many share ReLU's, err together and make one **group**; pairs of several seeds are a group each.
 #
@@ -76,6 +77,10 @@ Markdown(claims.summary(judged))
 #
 # a claim with several parts
 # : is supported if all parts are, and contradicted if one is.
+#
+# one of several will do
+# : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes that were tried, and
+#   contradicted if all of them are. The best is shown.
 #
 # undecided
 # : there are records, and they do not show it either way. It does not say that there is no difference.

@@ -135,8 +135,8 @@ shapes.influence(
 #
 # - PReLU with α below 0 (so does PELU) gives **positive outputs for negative inputs**. This is the shape that the 2021 paper
 #   speaks for.
-# - PReLU+ is ReLU times a number. The layer behind it can undo that number, and normalisation between the two removes it
-#   altogether. If it changes anything, it does so through the learning dynamics.
+# - PReLU+ is ReLU times a number. In a network without shortcuts the layer behind it can undo that number, and normalisation
+#   between the two removes it altogether. With shortcuts it sets the balance of blocks, {ref}`as we shall see <sec-paf3-batchnorm>`.
 
 # %% mystnb={"image": {"alt": "Five rows, for PReLU, PReLU+, PELU, PELU+ and ReBLU, each with value, slope and second derivative for four or five values of alpha. PReLU and PELU fan out on the left of zero, the other three on the right. Arrows at zero mark the kinks.", "width": "500px"}, "figure": {"caption": "Parametric activations made of two pieces. The thick line is the start of training; arrows are kinks. PELU and PELU+ have none at their start, and PReLU has none at α = 1, where it is the identity.", "name": "fig-shapes-seam"}} tags=["hide-input"]
 shapes.parametric(

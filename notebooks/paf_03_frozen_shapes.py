@@ -400,9 +400,9 @@ frozen.curvature(wide)
 Markdown(claims.standing([judged[name, scale] for name in ids for scale in paths.SCALES]))
 
 # %% [markdown]
-# A caution about the first two: the claim is that a shape *can* beat ReLU, and the verdict is on the mean over all shapes
-# of the region that were recorded. One good value among several bad ones is lost in it; the tables above show single
-# values.
+# The first two claims are that a shape of the region *can* beat ReLU. One that does is enough, so the best is shown, and its p
+# is multiplied by the number of shapes that were tried. *Contradicted* they are only if every shape is behind ReLU beyond
+# chance. The third is about all shapes of its region, and every one of them must keep within the margin.
 #
 # ## What critics found
 #

@@ -519,7 +519,7 @@ Markdown(claims.details(judged))
 # 1. What does PSSiLU equal at the start of training, and why is ReLU then not the fairest opponent?
 # 2. How many parameters does PSSiLU add to a WRN-28-10, and on what does that depend?
 # 3. What are the penalty and the clip on β, and which of them depends on the images?
-# 4. Which of the PAFs multiplies ReLU by a number, and why can the layer behind it undo that?
+# 4. Which of the PAFs multiplies ReLU by a number, and in which networks can the layer behind it undo that?
 # 5. The differences of several PAFs to SiLU share one SiLU network. What does that do to a test over all pairs?
 # 6. Why can 61.96 % and 61.55 % both be right?
 # 7. What would have to be recorded before this page may say something about the paper's headline?

@@ -106,37 +106,44 @@ results.trajectories(
 # %% tags=["remove-cell"]
 
 
-def went(name, parameter="alpha"):
-    start, end = ends(by_name[name], parameter)
-    return f"from {start:g} to {end:.2f}".replace("-", "−")
+def direction(name, start, end):
+    """Which way the shape went, in words."""
+    if name in ("prelu", "pelu"):
+        return (
+            "nearly 0, which is ReLU"
+            if abs(end) < 0.05
+            else "positive outputs for negative inputs, as claimed"
+            if end < 0
+            else "negative outputs for negative inputs, which is not what was claimed"
+        )
+    if name in regions["near zero"]:
+        return (
+            "a sharper bend, as claimed"
+            if abs(end) > 1.02
+            else "a flatter one, which is not what was claimed"
+            if abs(end) < 0.98
+            else "it hardly moved"
+        )
+    more = end - start
+    return (
+        "steeper for positive inputs" if more > 0.02 else "flatter for positive inputs" if more < -0.02 else "unmoved"
+    )
 
 
-said = []
-for name in ("prelu", "pelu"):
-    end = ends(by_name[name])[1]
-    side = (
-        "nearly 0, which is ReLU"
-        if abs(end) < 0.05
-        else "positive outputs for negative inputs, as claimed"
-        if end < 0
-        else "negative outputs for negative inputs, which is not what was claimed"
-    )
-    said.append(f"{style.title(name)}'s α went {went(name)}: {side}.")
-for name in ("psilu", "psoftplus"):
-    end = abs(ends(by_name[name])[1])
-    side = (
-        "a sharper bend, as claimed"
-        if end > 1.02
-        else "a flatter one, which is not what was claimed"
-        if end < 0.98
-        else "it hardly moved"
-    )
-    said.append(f"{style.title(name)}'s α went {went(name)}: {side}.")
-for name in ("prelu_plus", "pelu_plus", "reblu"):
-    said.append(f"{style.title(name)}'s α went {went(name)}.")
+def went(found):
+    """A sentence for each activation of these records that has one of the regions' parameters."""
+    said = []
+    for name in (name for names in regions.values() for name in names):
+        record = next((one for one in found if one.run.activation == name and not one.collapsed), None)
+        if record:
+            start, end = ends(record)
+            path = f"{style.title(name)}'s α went from {start:g} to {end:.2f}".replace("-", "−")
+            said.append(f"{path}: {direction(name, start, end)}.")
+    return " ".join(said)
+
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(" ".join(said))
+Markdown(went(main))
 
 # %% mystnb={"image": {"alt": "Eight small panels in pairs, one a parametric activation: a thick grey curve for the start and a dashed coloured one for what was learned.", "width": "500px"}, "figure": {"caption": "The shape at the start (grey) and with the parameters of the chosen epoch (dashed). Digits, PGD-AT, one seed.", "name": "fig-learned-shapes"}} tags=["hide-input"]
 learned.shapes([by_name[name] for name in paf.PAFS])
@@ -151,6 +158,13 @@ learned.shapes([by_name[name] for name in paf.PAFS])
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 by_scale = {scale: ledgers[scale].of(learned.settings(paf.learnable(scale))[0]) for scale in paths.SCALES}
 Markdown(learned.ends({scale: found for scale, found in by_scale.items() if any(map(tracks, found))}))
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(
+    "\n\n".join(
+        f"At `{scale}`: {went(found)}" for scale, found in by_scale.items() if scale != "digits" and went(found)
+    )
+)
 
 # %% [markdown]
 # *One seed each; β without its sign. The data, networks and recipes of the scales are in the table of

@@ -15,7 +15,7 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, critics, plans, style
+from robust_activations.figures import catalogue, claims, critics, learned, plans, style
 from robust_activations.studies import paf, paf_claims
 
 studies.collect("paf")  # scale digits: trains what is missing
@@ -51,6 +51,16 @@ Markdown(claims.standing([*authors, *others]))
 Markdown(claims.READING)
 
 # %% [markdown]
+# ### Eight activations, one verdict
+#
+# `paf-learnable` takes all eight together, and they need not go the same way. One by one, on the same images, against what each starts as:
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(learned.one_by_one(scale, records) for scale, records in ledgers.items()))
+
+# %% [markdown]
+# Their accuracies are in {doc}`/notebooks/paf_04_learnable`, and where their parameters went, in {doc}`/notebooks/paf_05_what_they_learn`.
+#
 # ### The two versions against each other
 #
 # The versions differ on the negative side, and our records hold both experiments: the one of 2021 in networks trained on clean
@@ -61,7 +71,7 @@ rows = [
     ["2021, clean training: positive outputs help", claims.stands(judged, "paf-positive-outputs")],
     ["2022, adversarial training: the negative side alone does not beat ReLU", claims.stands(judged, "paf-negative-side")],
     ["2021: high, finite curvature helps", claims.stands(judged, "paf-high-curvature")],
-    ["2022: smooth shapes near zero beat ReLU", claims.stands(judged, "paf-near-zero")],
+    ["2022: a smooth shape near zero can beat ReLU", claims.stands(judged, "paf-near-zero")],
 ]  # fmt: skip
 Markdown(catalogue.table(["Version and claim", "Our records"], rows))
 
@@ -79,8 +89,8 @@ rows = [
         "{cite:t}`singla2021`",
         "Low curvature shrinks the standard and the robust generalisation gap, even that of Leaky ReLU, which has a kink (seen: "
         "abstract; numbers not found). Against *high finite curvature*.",
-        claims.stands(judged, "singla-gap"),
-        "long training, where robust overfitting shows; Leaky ReLU",
+        claims.stands(judged, "singla-gap", "singla-leaky"),
+        "long training, where robust overfitting shows; the gap on clean images",
     ],
     [
         "{cite:t}`huang2023`",

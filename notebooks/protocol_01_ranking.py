@@ -285,7 +285,7 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 # {glue:text}`relation` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
 # by more than its own interval.
 
-# %% mystnb={"image": {"alt": "A scatter plot, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in or near the box; a few lie far below it.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A scatter plot, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in or near the box; a few lie far below it.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50, with 95 % Wilson intervals; first seed, best epoch. The grey box spans ReLU's two. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
 robustness.tradeoff(*scales)
 
 # %% tags=["remove-cell"]

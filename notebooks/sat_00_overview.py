@@ -17,7 +17,8 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.attacks import pixels
+from robust_activations.attacks import k255, pixels
+from robust_activations.evaluation import SUITE
 from robust_activations.figures import catalogue, claims, plans, style
 from robust_activations.studies import smooth
 
@@ -143,25 +144,36 @@ schedule, objective = run.schedule, run.objective
 attack = objective.attack
 drops = [f"{share * schedule.epochs:.0f}" for share in schedule.milestones]
 decayed = "weights of layers alone" if not (schedule.decay_activations or schedule.decay_norm) else "more than weights"
+warm = 5 if schedule.lr > 0.1 else 0  # by the authors' rule
+steps = {k255(SUITE[name](run.threat).length(run.threat)) for name in run.suite.attacks if name in SUITE}
+efficient = [one for one in smooth.STUDY.runs("paper") if one.model.startswith("efficientnet")]
+slow = any(one.model_options.get("slow_norm", True) for one in efficient)
 CODE, SISTER = "seen: the authors' code", "seen-2nd: a summary; seen: code of {cite:t}`bai2021`"
+README = "seen: README of the code"
+RULE = "5 epochs where the learning rate is above 0.1, else none"
+NORM = "momentum 0.9 as TensorFlow counts it, ε = 1e-5"
 recipe = [
     ("Network", "resnet50", "seen: table 1", run.model),
-    ("ε, ℓ∞", "4/255", "seen: README of the code", run.threat.eps),
+    ("ε, ℓ∞", "4/255", README, run.threat.eps),
     ("Attack in training", "1 step of 4/255", SISTER, f"{attack.steps} step of {attack.step}"),
     ("Start of the attack", "20 % of batches from the clean image, others random", CODE, f"{attack.clean_share:.0%} of batches from the clean image, others random".replace("%", " %")),
     ("Epochs", "100", CODE, f"{schedule.epochs}"),
     ("Learning rate", "0.1 for a batch of 256", CODE, f"{schedule.lr:g} for a batch of {schedule.batch_size}"),
     ("Its schedule", "× 0.1 after epochs 30, 60, 90", CODE, f"× 0.1 after epochs {', '.join(drops)}"),
+    ("Warm-up", RULE, CODE, RULE if schedule.warmup == warm else f"{schedule.warmup:g} epochs"),
     ("Nesterov momentum", "0.9", CODE, f"{schedule.momentum:g}"),
     ("Weight decay", "1e-4 on weights of layers alone", CODE, f"{schedule.weight_decay:.0e} on {decayed}".replace("e-0", "e-")),
     ("Label smoothing", "0.1", CODE, f"{objective.label_smoothing:g}"),
     ("Last BatchNorm of a block", "starts at 0", CODE, "starts at 0" if run.model_options.get("zero_init") else "starts at 1"),
     ("BatchNorm in the attack", "statistics frozen", CODE, "statistics frozen"),
+    ("BatchNorm of EfficientNets", NORM, f"{README}, command for evaluation", "momentum 0.99 and ε = 1e-3 in some" if slow else NORM),
+    ("GELU", "approximated by tanh", CODE, "exact"),
     ("Pixels that the network sees", "from −1 to 1", CODE, "training images' mean subtracted, divided by their deviation" if run.normalize else "from 0 to 1"),
-    ("Image size", "", "not found", f"{run.image_size}"),
+    ("Image size", "224", f"{README}, command for evaluation", f"{run.image_size}"),
     ("Augmentation", "", "not found", f"{'a resized random crop' if run.augment.resized else 'the middle of the image'}{', flip' if run.augment.flip else ''}"),
     ("Epoch that is evaluated", "", "not found", f"best under PGD-10 on {run.held_out:,} held-out training images, and the last"),
     ("Final attack", "PGD-200", "seen-2nd: a summary", f"PGD-200, and AutoAttack on {run.suite.autoattack_n:,} images"),
+    ("Its step", "1/255", f"{README}, for 10 to 50 steps", " and ".join(sorted(steps))),
     ("Seeds", "", "not found", f"{len({one.seed for one in smooth.STUDY.runs('paper')})}"),
 ]  # fmt: skip
 
@@ -175,8 +187,9 @@ recipe = [
 Markdown(plans.recipe(recipe))
 
 # %% [markdown]
-# **Our departures.** The epoch is chosen on held-out training images, and the last is evaluated too. The augmentation and the scale of the pixels are ours.
-# AutoAttack comes on top of PGD. The EfficientNets are trained by the ResNets' recipe, because theirs is not known to us.
+# **Our departures.** The epoch is chosen on held-out training images, and the last is evaluated too. The network sees pixels less
+# their mean, divided by their deviation; GELU is exact; the augmentation is ours. AutoAttack comes on top of PGD. The EfficientNets
+# are trained by the ResNets' recipe, because theirs is not known to us; the README gives BatchNorm's numbers and the averaging alone.
 #
 # The smaller scales do not follow this recipe. They use that of {doc}`/notebooks/protocol_01_ranking`, the same for every
 # activation of the book. What carries over is the *kind* of training where it is one-step, as at `cpu`; ImageNet does not.

@@ -52,8 +52,8 @@ def signed(value, digits=3):
 # gradients. Their headline is from 33.0 to 42.3 % robust accuracy for ResNet-50 on ImageNet (seen: abstract), with SiLU
 # (seen: figure). The preprint of 2020 calls it Swish, a later version SILU (seen: the same figure with both labels), and for
 # a submission to ICLR 2023 the paper got another title, *Revisiting Activation Function Design for Improving Adversarial
-# Robustness at Scale*, with the same headline numbers (seen). The functions that they compare (seen: code; seen-2nd for those
-# that the code lacks) are
+# Robustness at Scale*, with the same headline numbers (seen). The functions that they compare are, CELU aside (seen: code;
+# seen-2nd for those that the code lacks):
 #
 # | | $\varphi(z)$ |
 # |---|---|
@@ -63,7 +63,9 @@ def signed(value, digits=3):
 # | SiLU | $z\, \sigma(z)$ |
 # | GELU | $z\, \Phi(z)$ |
 # | ELU | $z$ for $z \ge 0$, $\alpha (e^z - 1)$ below, with α = 1 |
-# | CELU {cite}`barron2017` | $z$ for $z \ge 0$, $\alpha (e^{z/\alpha} - 1)$ below |
+# | CELU | $z$ for $z \ge 0$, $\alpha (e^{z/\alpha} - 1)$ below |
+#
+# CELU is written here as {cite:t}`barron2017` defines it; the form in the paper was not seen.
 #
 # ### Two gradients
 #

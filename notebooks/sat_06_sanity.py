@@ -362,7 +362,7 @@ Markdown("\n\n".join(said))
 #
 # ### What others measured
 #
-# The best evidence is not ours. {cite:t}`bai2021`, one of whom is an author of the paper, trained a ResNet-50 with ReLU and one with
+# The best evidence is not ours. {cite:t}`bai2021`, two of whom are authors of the paper, trained a ResNet-50 with ReLU and one with
 # GELU on ImageNet and ran AutoAttack:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

@@ -91,9 +91,10 @@ def changed(rows):
 # | number of seeds | not found | three for the base and ReLU (at `cpu` one), one for every other choice | |
 #
 # Two of the rows beside are nothing that the paper is known to have: learned places are not fixed ones, and the phases are a reading of one sentence
-# about *another* unit. That abstract speaks of a first phase that adds gradient information and a second that adds expressive power
-# (seen: abstract). We read the first as training with the unit at its start, ReLU, and the second as letting it learn: *learned in the second
-# half*. The opposite, *learned, then frozen*, asks whether the shape or the freedom to change it helps.
+# about *another* unit. That abstract supposes that such units go through two stages while they are trained, one that adds gradient information and one
+# that adds expressive power (seen: abstract). That is a guess about a free training, no schedule. We make an experiment of it: the first stage as
+# training with the unit at its start, ReLU, the second as letting it learn (*learned in the second half*). The opposite, *learned, then frozen*, asks
+# whether the shape or the freedom to change it helps.
 #
 # A choice in code is an option of the activation, its sharing, or when it is learned:
 

@@ -41,7 +41,8 @@ def judged(
     verdict: Verdict, name: str = "paf-x", scale: str = "digits", study: str = "paf", value: str = "+9 points"
 ) -> Judged:
     mark = "SEEN" if value else "NOT FOUND"
-    claim = Claim(name, f"Statement of {name}.", "dai2021", Reported(value, "abstract", mark), lambda *_: verdict)
+    reported = Reported(value, "abstract", mark)
+    claim = Claim(name, "claims", f"Statement of {name}.", "dai2021", reported, lambda *_: verdict)
     return Judged(study, claim, scale, verdict)
 
 

@@ -97,7 +97,7 @@ def test_a_budget_that_is_over_says_what_is_left_and_how_long_it_may_take(call, 
     for words in ((), ("--jobs", "2")):
         status, out, _ = call("run", "tiny", "--budget", "0.0001s", *places, *words)
         assert status == 0
-        assert out.splitlines()[-1] == "still missing: 2; one after the other they may take: 0.4 min"
+        assert out.splitlines()[-1] == "still missing: 2; on two cores they may take: 0.2 min"
     assert call("run", "tiny", "--budget", "0.0001s", *places, "--quiet")[1] == ""
 
 
@@ -105,6 +105,7 @@ def test_status(call, only_tiny, made, tmp_path):
     record = ledger.write(tiny.record(tiny.RUNS[0], collapsed="fell"), tmp_path / "some", "tiny")
     status, out, err = call("status", "tiny", "--scale", "digits", "--ledger", tmp_path / "some", "--json")
     assert (status, err) == (0, "")
+    # Seconds of two cores; one of them alone takes 24.
     assert json.loads(out) == [
         {
             "study": "tiny",
@@ -112,7 +113,7 @@ def test_status(call, only_tiny, made, tmp_path):
             "recorded": 1,
             "missing": 2,
             "collapsed": 1,
-            "estimated_seconds": 24.0,
+            "estimated_seconds": 12.0,
             "not_estimated": 0,
             "missing_runs": {run.id: run.label for run in tiny.RUNS[1:]},
         }
@@ -120,7 +121,7 @@ def test_status(call, only_tiny, made, tmp_path):
     _, out, _ = call("status", "--scale", "digits", "--ledger", tmp_path / "some")
     header, row = out.splitlines()
     assert header.split()[:2] == ["STUDY", "SCALE"]
-    assert row.split() == ["tiny", "digits", "1", "2", "1", "0.4", "min"]
+    assert row.split() == ["tiny", "digits", "1", "2", "1", "0.2", "min"]
     _, out, _ = call("status", "--scale", "cpu", "--ledger", tmp_path / "some")  # what is made live is not committed
     assert re.search(rf"^do not commit record {record.stem}: .*collapsed: ", out, re.MULTILINE)
     _, out, _ = call("status", "--scale", "digits", "--ledger", tmp_path / "nowhere")
@@ -173,6 +174,7 @@ def test_claims(call):
     for row in rows:
         assert list(row) == [
             "claim", "study", "statement", "citation", "reported", "scale", "measured", "verdict", "records",
+            "page", "command",
         ]  # fmt: skip
         assert set(row["reported"]) == {"value", "source", "mark"}
         assert (row["verdict"], row["records"]) == ("not tested here", [])
@@ -287,6 +289,18 @@ def test_a_broken_ledger_file_is_named_and_the_rest_works(call, only_tiny, tmp_p
     assert (status, out, len(err.splitlines())) == (0, "", 2)
     assert broken.read_text() == "{"
     assert len(Ledger(folder)) == 2
+
+
+def test_a_run_that_cannot_be_made_stops_no_other(call, tmp_path, monkeypatch):
+    lost = replace(tiny.RUN, dataset="folder:/nowhere", image_size=8)
+    study = replace(tiny.STUDY, at=lambda scale: [lost, *tiny.RUNS[:2]])
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": study})
+    status, out, err = call("run", "tiny", "--quiet", "--data", "data", "--ledger", "ledger")
+    first, last = err.splitlines()
+    assert first.startswith(f"failed: {lost.label}: no images in /nowhere")
+    assert last == "robust-activations: 1 of 3 runs failed, as said above; 2 were made"
+    assert (status, out) == (2, "")
+    assert {record.id for record in Ledger(tmp_path / "ledger")} == {run.id for run in tiny.RUNS[:2]}
 
 
 def test_places_that_are_files(call, only_tiny, tmp_path, monkeypatch):

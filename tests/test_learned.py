@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tiny
-from made import cells
+from made import cells, held, right
 from robust_activations import activations
 from robust_activations.figures import learned
 from robust_activations.ledger import Ledger, Record, write
@@ -74,6 +74,17 @@ def test_each_paf_meets_the_form_it_starts_as_and_relu_once():
     assert not compared["prelu", "relu"].differs
     assert compared["pssilu", "relu"].differs
     assert compared["pssilu", "relu"].holm == pytest.approx(4 * compared["pssilu", "relu"].test.p)
+
+
+def test_one_by_one_names_those_beyond_chance():
+    make = paf.recipe("digits")
+    counts = {"relu": 90, "prelu": 160, "reblu": 30, "prelu_plus": 91}
+    words = learned.one_by_one("digits", held(*(tiny.record(make(name), right(n)) for name, n in counts.items()))[0])
+    assert words == (
+        "At `digits`, under PGD-50, beyond chance above the form that it starts as: PReLU (ReLU); below: ReBLU (ReLU); "
+        "not told from it: PReLU+ (ReLU)."
+    )
+    assert learned.one_by_one("digits", held()[0]) == "At `digits` nothing of this is recorded yet."
 
 
 def test_the_table_and_the_figure_say_the_comparisons():

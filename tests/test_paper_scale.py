@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import dry
-from robust_activations import activations
+from robust_activations import activations, models
+from robust_activations.evaluation import SUITE
 from robust_activations.run import Run
-from robust_activations.studies import STUDIES
+from robust_activations.studies import STUDIES, smooth
 
 STEPS = list({dry.key(run): run for study in STUDIES.values() for run in study.runs("paper")}.values())
 # By far the largest network, in a process of its own, so that what it takes shows.
@@ -71,6 +73,22 @@ def test_the_largest_network_needs_less_than_12_gigabytes() -> None:
     done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 2 < float(done.stdout) < LIMIT  # its weights alone are 2 GB
+
+
+@pytest.mark.parametrize("run", smooth.scaling("paper")["family"].values(), ids=lambda run: run.model)
+def test_batchnorm_of_efficientnets_is_that_of_the_authors_command(run: Run) -> None:
+    with torch.device("meta"):
+        model = models.create(run.model, activation=run.activation, **run.model_options)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-5)}
+
+
+def test_smooth_adversarial_training_warms_up_and_evaluates_by_the_authors_rules() -> None:
+    for run in STUDIES["sat"].runs("paper"):
+        assert run.schedule.lr <= 0.1  # above which they warm up
+        assert run.schedule.warmup == 0
+        steps = {SUITE[name](run.threat).length(run.threat) for name in run.suite.attacks if name in SUITE}
+        assert list(steps) == [pytest.approx(1 / 255)]
 
 
 if __name__ == "__main__":

@@ -24,18 +24,20 @@ def every_run(experiment: object) -> Iterator[str]:
 
 
 def test_plan_counts_and_adds_up(folder):
+    """Hours of two cores: what one thread took counts half. A GPU's hours are its own, and tell nothing of CPUs."""
     first, *rest = paf.STUDY.runs("cpu")
-    write(
-        replace(tiny.record(first), provenance=replace(tiny.record().provenance, seconds=7200.0)),
-        folder / "ledger",
-        "paf",
-    )
+    on_gpu = paf.STUDY.runs("gpu")[0]
+    for run, changes in ((first, {"seconds": 14400.0}), (on_gpu, {"seconds": 5400.0, "device": "NVIDIA H100"})):
+        record = tiny.record(run)
+        record = replace(record, provenance=replace(record.provenance, **changes))
+        write(record, folder / "ledger", "paf")
     rows = {row[0]: row[1:] for row in map(entries, plans.plan("paf").splitlines()[2:])}
     like = [run for run in rest if (run.model, run.objective.name) == (first.model, first.objective.name)]
     hours = sum(2.0 * run.schedule.epochs / first.schedule.epochs for run in like)
     assert rows["`cpu`"][:3] == [f"{1 + len(rest)}", "1", "2.0 h"]
     assert rows["`cpu`"][3] == f"{hours:,.1f} h for {len(like)} of {len(rest)}"
     assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", claims.NOTHING, claims.NOTHING]
+    assert rows["`gpu`"][1:3] == ["1", "1.5 h"]
     assert rows["`gpu`"][4] == "`robust-activations run paf --scale gpu`"
 
 

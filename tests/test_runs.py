@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 import tiny
-from robust_activations import data, ledger, paths, runs
+from robust_activations import data, distributed, ledger, paths, runs
 from robust_activations.attacks import Threat
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
@@ -219,17 +219,6 @@ def test_commit_without_git_comes_from_the_environment(monkeypatch):
     assert runs.git_state() == ("abc123", False)
 
 
-def test_estimate():
-    def made(seconds: float, epochs: int, **changes) -> ledger.Record:
-        run = replace(tiny.RUN, schedule=Schedule(epochs=epochs), **changes)
-        record = tiny.record(run)
-        return replace(record, provenance=replace(record.provenance, seconds=seconds))
-
-    records = [made(10, 5), made(40, 10, activation="silu"), made(1000, 1, model="resnet18")]
-    assert runs.estimate(replace(tiny.RUN, schedule=Schedule(epochs=20)), records) == pytest.approx((2 + 4) / 2 * 20)
-    assert runs.estimate(replace(tiny.RUN, dataset="mnist"), records) is None
-
-
 # Campaigns
 
 
@@ -313,6 +302,65 @@ def test_a_broken_record_is_left_out_and_the_rest_goes_on(tmp_path, monkeypatch,
     skipped, left_out = err.splitlines()
     assert skipped.startswith(f"skipped: broken ledger file {path}")
     assert left_out.endswith(f"its record {path} is broken; move it away to run it again")
+
+
+OUT_OF_MEMORY = torch.cuda.OutOfMemoryError("CUDA out of memory.\nSee the documentation")
+
+
+def failing(monkeypatch, error: BaseException) -> list[Run]:
+    """The first run of the study raises this error, the others are made; gives what is executed."""
+    asked = []
+
+    def execute(run: Run, **_) -> ledger.Record:
+        asked.append(run)
+        if run == tiny.RUN:
+            raise error
+        return tiny.record(run)
+
+    monkeypatch.setattr(runs, "execute", execute)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(UserError("cannot download svhn"), "cannot download svhn"), (OUT_OF_MEMORY, "CUDA out of memory.")],
+    ids=["data", "memory"],
+)
+def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, error, reason):
+    asked = failing(monkeypatch, error)
+    with pytest.raises(UserError, match=r"^1 of 3 runs failed, as said above; 2 were made$"):
+        campaign(tmp_path)
+    assert capfd.readouterr() == ("", f"failed: {tiny.RUN.label}: {reason}\n")
+    assert asked == tiny.RUNS
+    monkeypatch.setattr(runs, "execute", lambda run, **_: tiny.record(run))
+    assert campaign(tmp_path) == runs.Progress(made=1, present=2)  # its lock is free
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        UserError("cannot write x: No space left"),
+        KeyboardInterrupt(),
+        TypeError(),
+    ],
+    ids=["disk", "file", "keyboard", "mistake"],
+)
+def test_what_every_run_would_meet_stops_at_once(tmp_path, monkeypatch, error):
+    asked = failing(monkeypatch, error)
+    with pytest.raises(type(error)):
+        campaign(tmp_path)
+    assert asked == [tiny.RUN]
+
+
+def test_a_run_that_fails_among_many_ranks_stops_at_once(tmp_path, monkeypatch):
+    """The others are in the middle of it, and hear of no other one."""
+    monkeypatch.setattr(distributed, "announce", lambda run: run)
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    asked = failing(monkeypatch, UserError("cannot download svhn"))
+    with pytest.raises(UserError, match="cannot download svhn"):
+        campaign(tmp_path)
+    assert asked == [tiny.RUN]
 
 
 def test_no_space_for_the_record_loses_no_training(reference, tmp_path, monkeypatch):

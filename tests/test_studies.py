@@ -91,6 +91,13 @@ def test_unknown_names():
     assert studies.get("all") == list(studies.STUDIES.values())
 
 
+def test_claims_name_the_notebook_that_looks_into_them():
+    for study in studies.STUDIES.values():
+        for claim in study.claims:
+            notebook = Path(__file__).parents[1] / "notebooks" / f"{claim.page}.py"
+            assert notebook.exists(), claim.id
+
+
 def test_claims_have_sources():
     claims = [claim for study in studies.STUDIES.values() for claim in study.claims]
     assert len({claim.id for claim in claims}) == len(claims)

@@ -12,6 +12,7 @@ import tiny
 from robust_activations import ledger
 from robust_activations.attacks import Threat
 from robust_activations.evaluation import Outcome
+from robust_activations.figures import claims
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
@@ -25,6 +26,7 @@ from robust_activations.studies.verdicts import (
     learned_value,
     median_distance,
     moved,
+    some,
     tuned,
 )
 
@@ -303,6 +305,30 @@ def test_claims_of_several_parts():
     assert every(yes, no).label == "contradicted"
     assert every(yes, open_).label == "undecided"
     assert every(no, never).label == "not tested here"
+
+
+def test_a_claim_that_one_of_several_will_do():
+    yes, no, open_ = (
+        Verdict(label, f"{points} points", (label,))
+        for label, points in (("supported", "+3.0"), ("contradicted", "-4.0"), ("undecided", "+0.5"))
+    )
+    never = Verdict("not tested here")
+    assert some({"a": no, "b": yes}) == Verdict("supported", "best of 2, b: +3.0 points", ("contradicted", "supported"))
+    assert some({"a": no, "b": no}).label == "contradicted"
+    assert some({"a": no, "b": open_}).label == "undecided"
+    assert some({"a": no, "b": never}) == Verdict("undecided", "best of 1, a: -4.0 points", ("contradicted",))
+    assert some({"a": never}).label == some({}).label == "not tested here"
+
+
+def test_p_of_one_test_among_several_is_multiplied_by_their_number(tmp_path):
+    relu, silu = tiny.record(RELU, right(80)), tiny.record(SILU, right(87))
+    records, runs = kept(tmp_path, relu, silu)
+    p = mcnemar(*(one.best.outcomes["pgd50"].right for one in (silu, relu))).p
+    alone, among = (compare(records, runs, is_("silu"), is_("relu"), times=times) for times in (1, 4))
+    assert p < 0.05 < 4 * p
+    assert (alone.label, among.label) == ("supported", "undecided")
+    assert f"p = {4 * p:.2g} (times 4)" in among.measured
+    assert claims.why(among) == "p is not below 0.05"
 
 
 # The two studies

@@ -84,7 +84,9 @@ def parser() -> Parser:
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--quiet", action="store_true", help="no progress bars")
     one.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    one = command("status", status, "What is recorded, what is missing, and how long it may take.")
+    one = command(
+        "status", status, "What is recorded, what is missing, and how long it may take on two cores or one GPU."
+    )
     one.add_argument("study", nargs="?", default="all", help="a study (default: all)")
     places(one)
     one.add_argument("--json", action="store_true")
@@ -218,7 +220,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.jobs > 1:
             status = runs.in_parallel(_words(arguments, scale), min(arguments.jobs, len(todo)))
             if not arguments.quiet:
-                _say_rest(todo, work["folder"])
+                _say_rest(todo, work["folder"], scale)
             return status
         if distributed.launched():
             distributed.start(device)
@@ -229,25 +231,26 @@ def run(arguments: argparse.Namespace) -> int:
             f"{total.unfinished} left"
         )
         if not arguments.worker:
-            _say_rest(todo, work["folder"])
+            _say_rest(todo, work["folder"], scale)
     distributed.stop()
     return 0
 
 
-def _say_rest(todo: Iterable[tuple[str, Any]], folder: Path) -> None:
+def _say_rest(todo: Iterable[tuple[str, Any]], folder: Path, scale: str) -> None:
     from robust_activations.ledger import Ledger
 
-    needs = _needs([one for _, one in todo], Ledger(folder))
+    needs = _needs([one for _, one in todo], Ledger(folder), scale)
     if needs["missing"]:
-        print(f"still missing: {needs['missing']}; one after the other they may take: {_time(needs)}")
+        where = "one GPU" if scale in ("gpu", "paper") else "two cores"
+        print(f"still missing: {needs['missing']}; on {where} they may take: {_time(needs)}")
 
 
-def _needs(wanted: Iterable[Any], records: Any) -> dict[str, Any]:
+def _needs(wanted: Iterable[Any], records: Any, scale: str) -> dict[str, Any]:
     """How many of these runs have no record, and how long they may take, as far as records of their like tell."""
-    from robust_activations import runs
+    from robust_activations.estimates import estimate
 
     missing = [one for one in wanted if one not in records]
-    costs = [runs.estimate(one, records) for one in missing]
+    costs = [estimate(one, records, scale) for one in missing]
     return {
         "missing": len(missing),
         "estimated_seconds": round(sum(cost for cost in costs if cost is not None), 1),
@@ -279,7 +282,7 @@ def status(arguments: argparse.Namespace) -> None:
         records = read(arguments.ledger or paths.ledger(scale))
         for study in studies.get(arguments.study):
             wanted = study.runs(scale)
-            needs = _needs(wanted, records)
+            needs = _needs(wanted, records, scale)
             counts = {
                 "study": study.name,
                 "scale": scale,
@@ -373,6 +376,8 @@ def claims(arguments: argparse.Namespace) -> None:
             "measured": judged.verdict.measured,
             "verdict": judged.verdict.label,
             "records": judged.verdict.records,
+            "page": f"notebooks/{judged.claim.page}",
+            "command": f"robust-activations run {judged.study} --scale {judged.scale}",
         }
         for judged in studies.verdicts()
     ]

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from statistics import median
 
 import torch
 from filelock import FileLock, Timeout
@@ -259,16 +259,20 @@ def campaign(
 
     Safe to kill and to start again, and to start several times at once: a run is locked by the process that has it.
     Of processes that make each run together, rank 0 decides, and what it did comes back to it alone.
+
+    A run that fails is named, and the others go on, unless processes make it together or the disk takes no more.
+    **Raises** `UserError` then, and otherwise at the end if a run has failed.
     """
     if distributed.rank():
         distributed.follow(lambda run: execute(run, root=root, device=device, sync_bn=sync_bn))
         return Progress()
     deadline = None if budget is None else time.monotonic() + budget
-    done = Progress()
+    done, failed = Progress(), 0
 
     def in_time() -> bool:
         return deadline is None or time.monotonic() < deadline
 
+    make = partial(execute, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn)
     todo, known = list(work), Ledger(folder)
     names = ", ".join(dict.fromkeys(study for study, _ in todo))
     with tqdm(total=len(todo), desc=names, disable=not progress, unit="run") as bar:
@@ -280,18 +284,31 @@ def campaign(
             if claimed := claim(run, study, known, root, done, in_time):
                 with claimed:
                     distributed.announce(run)
-                    donor = donor_of(run, folder)
-                    if record := execute(
-                        run, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn, donor=donor
-                    ):
-                        ledger.write(record, folder, study)
-                        tidy(run, root)
-                        done.made += 1
+                    try:
+                        record = make(run, donor=donor_of(run, folder))
+                    except (UserError, torch.cuda.OutOfMemoryError) as error:
+                        # The other ranks are in the middle of the run; and what cannot be written fails every run.
+                        if distributed.world() > 1 or str(error).startswith("cannot write"):
+                            raise
+                        failed += 1
+                        _note(f"failed: {run.label}: {error}".partition("\n")[0])
                     else:
-                        done.unfinished += 1
+                        if record:
+                            ledger.write(record, folder, study)
+                            tidy(run, root)
+                            done.made += 1
+                        else:
+                            done.unfinished += 1
             bar.update()
     distributed.announce(None)
+    if failed:
+        raise UserError(f"{failed} of {len(todo)} runs failed, as said above; {done.made} were made")
     return done
+
+
+def _note(text: str) -> None:
+    """A line on stderr, beside the bars."""
+    tqdm.write(text, file=sys.stderr)
 
 
 def claim(
@@ -303,14 +320,12 @@ def claim(
         done.present += 1
     elif path in known.broken:
         done.unfinished += 1
-        note = f"left out {run.label}: its record {path} is broken; move it away to run it again"
-        tqdm.write(note, file=sys.stderr)
+        _note(f"left out {run.label}: its record {path} is broken; move it away to run it again")
     elif not in_time():
         done.unfinished += 1
     elif run.donor and donor_of(run, known.folder) is None:
         done.unfinished += 1
-        note = f"left out {run.label}: its donor {run.donor.id} has no record to take activations from; run that first"
-        tqdm.write(note, file=sys.stderr)
+        _note(f"left out {run.label}: its donor {run.donor.id} has no record to take activations from; run that first")
     else:
         lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
         for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
@@ -373,17 +388,3 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def estimate(run: Run, records: Iterable[Record]) -> float | None:
-    """Seconds a run may take: the median of records of the same dataset, model and objective; None if there is none.
-
-    Not the mean: a process that was suspended counts its sleep.
-    """
-    costs = [
-        record.provenance.seconds / record.run.schedule.epochs
-        for record in records
-        if (record.run.dataset, record.run.model, record.run.objective.name)
-        == (run.dataset, run.model, run.objective.name)
-    ]
-    return median(costs) * run.schedule.epochs if costs else None

@@ -147,16 +147,16 @@ def caveats(study: str, found: Sequence[Judged]) -> str:
     """What could be wrong with any study's verdicts: seeds, masked gradients, and that there are many of them."""
     tests = sum(map(_tested, found))
     (one,) = studies.get(study)
-    records = [record for scale, ledger in ledgers(found).items() for record in ledger.of(one.runs(scale))]
+    records = [record for scale, own in ledgers(found).items() for record in own.of(studies.evidence(one, scale))]
     every = {record.id: record for record in records}.values()
     seeds = len({record.run.seed for record in every})
     collapsed = sum(bool(record.collapsed) for record in every) or "none"
     masked = len({record.id for record, *_ in failures(every)}) or "none"
     return (
         "seeds\n"
-        f": different ones in the records of this study: {seeds}; not every run has several. Several *pairs* in a "
-        "verdict are several settings or activations. Those that share a network, as that of ReLU, count as one "
-        "group, and a single group has no protection from an unlucky one.\n\n"
+        f": different ones in the records that these verdicts may draw on: {seeds}; not every run has several. Several "
+        "*pairs* in a verdict are several settings or activations. Those that share a network, as that of ReLU, count "
+        "as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
         f": would flatter whoever has them. Checks for them stand in every record; of {len(every)} records behind "
         f"this page {masked} failed any. This does not prove that none is masked. Collapsed runs are left out of "
@@ -238,12 +238,12 @@ def details(found: Sequence[Judged]) -> str:
     @cache
     def planned(study: str, scale: str) -> dict[str, Run]:
         (one,) = studies.get(study)
-        return {run.id: run for run in one.runs(scale)}
+        return {run.id: run for run in studies.evidence(one, scale)}
 
     read = cache(Ledger)  # the scales share a folder
     boxes = []
     for group in _by_claim(found):
-        untested = _untested([one for one in group if not _tested(one)], planned, read)
+        untested = _untested([one for one in group if not _tested(one)], read)
         boxes.append(_box(group, planned, untested))
     return "\n\n".join(boxes)
 
@@ -258,7 +258,7 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
     return "\n".join(
         [
             f"::::{{dropdown}} {first.claim.statement}",
-            f"`{first.claim.id}`",
+            f"`{first.claim.id}`, looked into in {{doc}}`/notebooks/{first.claim.page}`",
             "",
             f"**Reported:** {first.claim.reported.value or 'nothing that was available to us'}. {_source(first)}",
             "",
@@ -273,13 +273,17 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
 
 def _rerun(one: Judged, planned: Planned) -> list[str]:
     """The records of a verdict, and the commands that make them again, given an empty ledger."""
-    runs = [planned(one.study, one.scale)[name] for name in one.verdict.records]
+    (study,) = studies.get(one.study)
+    own = {run.id for run in study.runs(one.scale)}
+    runs: dict[str, list[Run]] = {}
+    for name in one.verdict.records:
+        runs.setdefault(study.name if name in own else "protocol", []).append(planned(one.study, one.scale)[name])
     made = ", ".join(f"`{name}`" for name in one.verdict.records)
     return [
         f"Records at `{one.scale}`: {made}, made by",
         "",
         "```bash",
-        *commands(one.study, one.scale, runs),
+        *(line for name, some in runs.items() for line in commands(name, one.scale, some)),
         "```",
         "",
     ]
@@ -291,14 +295,15 @@ def commands(study: str, scale: str, runs: Sequence[Run]) -> list[str]:
     return [f'robust-activations run {study} --scale {scale} --only "{label}/*"' for label in labels]
 
 
-def _untested(untested: Sequence[Judged], planned: Planned, read: Callable[[Path], Ledger]) -> list[str]:
+def _untested(untested: Sequence[Judged], read: Callable[[Path], Ledger]) -> list[str]:
     """Where runs are missing, the commands that make them; and where none is, that these runs cannot test the claim."""
     missing: list[Judged] = []
     whole: list[Judged] = []
     for one in untested:
-        if runs := planned(one.study, one.scale):
-            there = read(paths.ledger(one.scale)).records
-            (whole if runs.keys() <= there.keys() else missing).append(one)
+        (study,) = studies.get(one.study)
+        if runs := study.runs(one.scale):
+            there = read(paths.ledger(one.scale))
+            (whole if all(run in there for run in runs) else missing).append(one)
     lines: list[str] = []
     if whole:
         lines += [f"At {_names(whole)} all of the study's runs are recorded, and none of them can test it.", ""]

@@ -16,9 +16,10 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import catalogue, results, style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.comparisons import Comparison, corrected, paired
+from robust_activations.figures.comparisons import Comparison, corrected, paired, told_apart
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
+from robust_activations.figures.measured import listed
 from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.rows import ATTACKS, Row
 from robust_activations.figures.standings import norm
@@ -27,6 +28,7 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run
 from robust_activations.studies.base import LADDER
+from robust_activations.studies.paf import learnable
 from robust_activations.studies.paf_claims import PAFS, REFERENCES
 from robust_activations.studies.verdicts import robust_gap
 
@@ -88,6 +90,21 @@ def against_twins(found: Sequence[Row], attack: str) -> list[Comparison]:
         (one, other, paired(by_name[one], by_name[other], attack))
         for one, other in pairs
         if one in by_name and other in by_name
+    )
+
+
+def one_by_one(scale: str, records: Ledger) -> str:
+    """A sentence: which PAFs are above, and which below, the form that they start as; Holm over these comparisons."""
+    main = records.of(settings(learnable(scale))[0])
+    by_name, attack = {row.name: row for row in rows(main)}, attack_of(main)
+    pairs = [(paf, twin) for paf, twin in PAFS.items() if paf in by_name and twin in by_name]
+    if not pairs or not attack:
+        return f"At `{scale}` nothing of this is recorded yet."
+    tests = ((f"{style.title(a)} ({style.title(b)})", "", paired(by_name[a], by_name[b], attack)) for a, b in pairs)
+    told = told_apart(corrected(tests))
+    return (
+        f"At `{scale}`, under {ATTACKS[attack]}, beyond chance above the form that it starts as: {listed(told.above)}; "
+        f"below: {listed(told.below)}; not told from it: {listed(told.rest)}."
     )
 
 

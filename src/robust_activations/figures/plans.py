@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from robust_activations import data, models, paths, runs, studies
+from robust_activations import data, estimates, models, paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.rows import ATTACKS
@@ -23,8 +23,9 @@ from robust_activations.run import Run
 def plan(study: str) -> str:
     """For each scale: runs, recorded ones, the time these took, an estimate for the rest, and the command.
 
-    A run's estimate is the mean seconds an epoch of recorded runs with its dataset, network and objective; it stays
-    empty where none of the missing runs has such a record.
+    Times are those of two cores, of which each thread takes one, or of one GPU. An estimate adds, of recorded runs on
+    such a device with the same dataset, network and objective, the median of an epoch's training, times the epochs, and
+    the median of the rest; it stays empty where none of the missing runs has such a record.
     """
     read = cache(Ledger)  # the scales share a folder
     (one,) = studies.get(study)
@@ -33,14 +34,14 @@ def plan(study: str) -> str:
         records, wanted = read(paths.ledger(scale)), one.runs(scale)
         made = records.of(wanted)
         missing = [run for run in wanted if run not in records]
-        costs = [cost for run in missing if (cost := runs.estimate(run, records)) is not None]
+        costs = [cost for run in missing if (cost := estimates.estimate(run, records, scale)) is not None]
         rest = _time(sum(costs)) + (f" for {len(costs)} of {len(missing)}" if len(costs) < len(missing) else "")
         rows.append(
             [
                 f"`{scale}`",
                 f"{len(wanted)}",
                 f"{len(made)}",
-                _time(sum(record.provenance.seconds for record in made)) if made else NOTHING,
+                _time(sum(map(estimates.seconds, made))) if made else NOTHING,
                 rest if costs else NOTHING,
                 f"`robust-activations run {study} --scale {scale}`",
             ]
@@ -57,12 +58,14 @@ def costs(study: str) -> str:
     return "\n\n".join(
         [
             "What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from "
-            "recorded runs with the same data, network and objective, and where there is no such record it stays open. "
-            "A run can be stopped at any moment, and the same command goes on from there.",
+            "recorded runs with the same data, network and objective on the same kind of device, CPU or GPU, and where "
+            "there is no such record it stays open. A run can be stopped at any moment, and the same command goes on "
+            "from there.",
             plan(study),
-            "Times are those on the clock. A run that shared its cores with other work, or stood still in between, "
-            "counts its waiting too, and so does an estimate made from it; the first records at `cpu` were made on a "
-            "busy machine, so expect less.",
+            "Times at `digits` and `cpu` are those of two cores: of two runs side by side, with a core each, every "
+            "second counts half. At `gpu` and `paper` they are those of one GPU. They come from the clock: a run that "
+            "shared its cores with other work, or stood still in between, counts its waiting too, and so does an "
+            "estimate made from it; the first records at `cpu` were made on a busy machine, so expect less.",
             unready(study),
         ]
     )

@@ -46,7 +46,7 @@ def ranking(*scales: Standings) -> Figure:
 
 
 def tradeoff(*scales: Standings) -> Figure:
-    """Clean against PGD-50 accuracy; the grey box is ReLU's two intervals."""
+    """Clean against PGD-50 accuracy, each with its interval; the grey box is ReLU's two."""
     names = sorted({record.run.activation for one in scales for record in one.ranked}, key=_position)
     with _figure(4.0 + 0.2 * (len(names) // 3 + 1), len(scales)) as figure:
         for ax, one in zip(figure.subplots(1, len(scales), squeeze=False)[0], scales, strict=True):
@@ -54,6 +54,8 @@ def tradeoff(*scales: Standings) -> Figure:
                 name, outcomes = record.run.activation, record.best.outcomes
                 x, y = outcomes["clean"], outcomes["pgd50"]
                 front = 5 if name == "relu" else 4 if name in style.OWN else 3
+                for xs, ys in ((x.interval, [y.accuracy] * 2), ([x.accuracy] * 2, y.interval)):
+                    ax.plot(xs, ys, color=style.colour(name), lw=0.7, alpha=0.35, zorder=1)
                 look = {"color": style.colour(name), "ms": 7, "mec": "white", "mew": 0.6, "zorder": front}
                 ax.plot(x.accuracy, y.accuracy, style.marker(name), **look)
                 if name == "relu":

@@ -86,5 +86,11 @@ def verdicts(scales: tuple[str, ...] = SCALES) -> Iterator[Judged]:
     for scale in scales:
         records = read(paths.ledger(scale))
         for study in STUDIES.values():
+            behind = evidence(study, scale)
             for claim in study.claims:
-                yield Judged(study.name, claim, scale, claim.test(records, study.runs(scale)))
+                yield Judged(study.name, claim, scale, claim.test(records, behind))
+
+
+def evidence(study: Study, scale: str) -> list[Run]:
+    """The runs that a study's claims are judged by: its own and the protocol's, which are alike and have more seeds."""
+    return list({run.id: run for run in (*study.runs(scale), *protocol.STUDY.runs(scale))}.values())

@@ -43,9 +43,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of a paper, and how the verdict on it is computed from records."""
+    """A statement of a paper, the notebook that looks into it, and how the verdict is computed from records."""
 
     id: str
+    page: str
     statement: str
     citation: str
     reported: Reported
@@ -127,6 +128,7 @@ def compare(
     also: Callable[[Run, Run], bool] = lambda one, other: True,
     margin: float = 0.0,
     alpha: float = 0.05,
+    times: int = 1,
 ) -> Verdict:
     """Is `first` more robust than `second`? On the same images, pair by pair of `matched` records.
 
@@ -135,6 +137,8 @@ def compare(
     together; seeds are groups of one pair each. p is McNemar's exact one over all pairs, or, for several pairs of a
     single group, that of a t test of the images' mean differences. The images are the same in every pair: the interval
     is what guards against a lucky seed. `attack` is the strongest that both have.
+
+    Where it is one of several tests for a claim, p is multiplied by their number, `times` (Bonferroni's correction).
 
     With a `margin`, the claim is that `first` is not worse by so much: supported if the interval of the difference
     (over groups, or over the images for a single one) lies above -margin, contradicted if below.
@@ -152,6 +156,7 @@ def compare(
     groups = independent(pairs)
     mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
     p, over_images = _over_images(pairs, names, single=len(groups) == 1)
+    p = min(1.0, times * p)
     label: Label = "undecided"
     if margin:
         low, high = (low, high) if len(groups) > 1 else over_images
@@ -165,7 +170,7 @@ def compare(
         interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
     sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
     kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
-    test = f"{kind} p = {p:.2g} " if not margin else ""
+    test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
     measured = f"{100 * mean:+.1f} points under {'/'.join(dict.fromkeys(names.values()))}{interval}; {test}"
     return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes})", ids(pairs))
 

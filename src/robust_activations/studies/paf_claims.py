@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from robust_activations.activations import REGISTRY
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Verdict, Wanted, compare
 from robust_activations.studies.protocol import OPTIONS
-from robust_activations.studies.verdicts import compare_gap, compare_measure, every, learned_value, moved, tuned
+from robust_activations.studies.verdicts import compare_gap, compare_measure, every, learned_value, moved, some, tuned
 
 # Each parametric activation and the one without parameters that it starts as.
 PAFS = {
@@ -23,11 +26,14 @@ REFERENCES = tuple(dict.fromkeys(PAFS.values()))
 V1, V2 = "abstract of arXiv 2110.05626", "abstract of the workshop paper, DOI 10.1109/SPW54247.2022.9833884"
 
 
+NO_CLIP = {"clip": None}
+
+
 def published(*names: str) -> Wanted:
-    """Adversarially trained, with the options and the sharing of its paper."""
+    """Adversarially trained, with the options and the sharing of its paper, whose clip of β is not always the same."""
     return lambda run: (
         run.activation in names
-        and run.activation_options == OPTIONS.get(run.activation, {})
+        and run.activation_options | NO_CLIP == OPTIONS.get(run.activation, {}) | NO_CLIP
         and run.share is None
         and run.objective.adversarial
     )
@@ -44,10 +50,6 @@ def shape(name: str, values: set[float] | None = None, *, adversarial: bool, par
     return matches
 
 
-def either(*wanted: Wanted) -> Wanted:
-    return lambda run: any(one(run) for one in wanted)
-
-
 def standard(*names: str) -> Wanted:
     return lambda run: run.activation in names and not run.activation_options and not run.objective.adversarial
 
@@ -58,16 +60,37 @@ def huang(records: Ledger, runs: list[Run]) -> Verdict:
     return compare(records, best, published("relu"), published("silu"), differ=(*ACTIVATION, "schedule"), margin=0.01)
 
 
-def smooth_versions(run: Run) -> bool:
-    return shape("psilu", adversarial=True)(run) or shape("psoftplus", adversarial=True)(run)
+def title(name: str) -> str:
+    return REGISTRY[name].title
 
 
-ABOVE_RELU = [shape("reblu", adversarial=True), shape("prelu_plus", adversarial=True)]
-BELOW_ZERO = [shape("prelu", adversarial=True)]
+def frozen(runs: list[Run], *names: str) -> dict[str, Wanted]:
+    """Each adversarially trained shape of these activations with α frozen, by what it is called in a verdict."""
+    found = (run for name in names for run in runs if shape(name, adversarial=True)(run))
+    values = sorted({(run.activation, run.activation_options["alpha"]) for run in found})
+    return {
+        f"{title(name)} at {value:g}".replace("-", "−"): shape(name, {value}, adversarial=True)
+        for name, value in values
+    }
+
+
+def one_beats_relu(records: Ledger, runs: list[Run], shapes: Mapping[str, Wanted]) -> Verdict:
+    """One of the shapes is more robust than ReLU, corrected for their number."""
+    relu, number = published("relu"), len(shapes)
+    return some({name: compare(records, runs, one, relu, times=number) for name, one in shapes.items()})
+
+
+def yu(records: Ledger, runs: list[Run]) -> Verdict:
+    """A second derivative of 5 against what is flatter and what is sharper, as far as the scale has planned it."""
+    sharp = shape("psilu", {40.0}, adversarial=True)
+    rivals = [published("silu"), published("relu"), *[sharp] * any(map(sharp, runs))]
+    return every(*(compare(records, runs, shape("psilu", {10.0}, adversarial=True), rival) for rival in rivals))
+
 
 CLAIMS = (
     Claim(
         id="paf-pssilu",
+        page="paf_04_learnable",
         statement="Under adversarial training PSSiLU is more robust than ReLU.",
         citation="dai2021",
         reported=Reported(
@@ -77,6 +100,7 @@ CLAIMS = (
     ),
     Claim(
         id="paf-learnable",
+        page="paf_04_learnable",
         statement="Under adversarial training the parametric activations are more robust than the ones without "
         "parameters that they start as.",
         citation="dai2021",
@@ -91,6 +115,7 @@ CLAIMS = (
     ),
     Claim(
         id="paf-positive-outputs",
+        page="paf_02_direct_effect",
         statement="Trained without attacks, positive outputs for negative inputs raise robustness (version of 2021): "
         "PReLU with a negative slope below zero has a larger radius than ReLU.",
         citation="dai2021",
@@ -101,6 +126,7 @@ CLAIMS = (
     ),
     Claim(
         id="paf-high-curvature",
+        page="paf_02_direct_effect",
         statement="Trained without attacks, high finite curvature raises robustness (version of 2021): PSiLU with "
         "α = 10 has a larger radius than SiLU, and than ReLU.",
         citation="dai2021",
@@ -114,32 +140,40 @@ CLAIMS = (
     ),
     Claim(
         id="paf-near-zero",
-        statement="Under adversarial training a smooth shape near zero beats ReLU (version of 2022): PSiLU and "
-        "PSoftplus with α frozen.",
+        page="paf_03_frozen_shapes",
+        statement="Under adversarial training a smooth shape near zero can beat ReLU (version of 2022): one of PSiLU "
+        "and PSoftplus with α frozen, SiLU and softplus.",
         citation="dai2022",
         reported=Reported("in words only", V2, "SEEN"),
-        test=lambda records, runs: compare(
-            records, runs, either(smooth_versions, published("silu", "softplus")), published("relu")
+        test=lambda records, runs: one_beats_relu(
+            records,
+            runs,
+            frozen(runs, "psilu", "psoftplus") | {title(name): published(name) for name in ("silu", "softplus")},
         ),
     ),
     Claim(
         id="paf-positive-side",
-        statement="Under adversarial training the shape for positive inputs can beat ReLU (version of 2022): ReBLU and "
-        "PReLU+ with α frozen.",
+        page="paf_03_frozen_shapes",
+        statement="Under adversarial training the shape for positive inputs can beat ReLU (version of 2022): one of "
+        "ReBLU and PReLU+ with α frozen.",
         citation="dai2022",
         reported=Reported("in words only", V2, "SEEN"),
-        test=lambda records, runs: compare(records, runs, either(*ABOVE_RELU), published("relu")),
+        test=lambda records, runs: one_beats_relu(records, runs, frozen(runs, "reblu", "prelu_plus")),
     ),
     Claim(
         id="paf-negative-side",
+        page="paf_03_frozen_shapes",
         statement="Under adversarial training the shape for negative inputs alone does not beat ReLU (version of "
-        "2022): ReLU is not worse, by a point or more, than PReLU with α frozen.",
+        "2022): ReLU is not worse, by a point or more, than PReLU with any frozen α.",
         citation="dai2022",
         reported=Reported("in words only", V2, "SEEN"),
-        test=lambda records, runs: compare(records, runs, published("relu"), either(*BELOW_ZERO), margin=0.01),
+        test=lambda records, runs: every(
+            *(compare(records, runs, published("relu"), one, margin=0.01) for one in frozen(runs, "prelu").values())
+        ),
     ),
     Claim(
         id="paf-learned-negative",
+        page="paf_05_what_they_learn",
         statement="Training moves the parameters towards the shapes found good: PReLU's α becomes negative.",
         citation="dai2021",
         reported=Reported("in words only", V1, "SEEN"),
@@ -149,6 +183,7 @@ CLAIMS = (
     ),
     Claim(
         id="paf-learned-curvature",
+        page="paf_05_what_they_learn",
         statement="Training moves the parameters towards the shapes found good: PSiLU's |α| grows beyond 1.",
         citation="dai2021",
         reported=Reported("in words only", V1, "SEEN"),
@@ -158,6 +193,7 @@ CLAIMS = (
     ),
     Claim(
         id="peng-no-parameters",
+        page="paf_04_learnable",
         statement="Smooth activations without parameters are preferable: SiLU is not worse, by a point or more, than "
         "PSiLU and PSSiLU.",
         citation="peng2023",
@@ -166,6 +202,7 @@ CLAIMS = (
     ),
     Claim(
         id="huang-tuned",
+        page="paf_06_discussion",
         statement="With the weight decay tuned for each, SiLU does not beat ReLU: ReLU is not worse by a point or "
         "more.",
         citation="huang2023",
@@ -174,22 +211,28 @@ CLAIMS = (
     ),
     Claim(
         id="singla-gap",
+        page="paf_05_what_they_learn",
         statement="Low curvature shrinks the robust generalisation gap: SiLU's is smaller than ReLU's.",
         citation="singla2021",
         reported=Reported("in words only", "abstract of arXiv 2102.07861", "SEEN"),
         test=lambda records, runs: compare_gap(records, runs, published("silu"), published("relu")),
     ),
     Claim(
+        id="singla-leaky",
+        page="paf_05_what_they_learn",
+        statement="Low curvature, not smoothness, shrinks the robust generalisation gap: leaky ReLU's is smaller than "
+        "ReLU's.",
+        citation="singla2021",
+        reported=Reported("in words only", "abstract of arXiv 2102.07861", "SEEN"),
+        test=lambda records, runs: compare_gap(records, runs, published("leaky_relu"), published("relu")),
+    ),
+    Claim(
         id="yu-curvature",
+        page="paf_03_frozen_shapes",
         statement="Robustness is best for a greatest second derivative in [4, 10]: PSiLU with α = 10 (second "
-        "derivative 5) beats SiLU (0.5) and ReLU (a jump).",
+        "derivative 5) beats SiLU (0.5) and ReLU (a jump), and α = 40 (20) where that is run.",
         citation="yu2026",
         reported=Reported("4 to 10", "abstract of arXiv 2603.23860", "SEEN"),
-        test=lambda records, runs: every(
-            *(
-                compare(records, runs, shape("psilu", {10.0}, adversarial=True), published(name))
-                for name in ("silu", "relu")
-            )
-        ),
+        test=yu,
     ),
 )

@@ -191,9 +191,19 @@ TRANSFER = Reported("better than ReLU", "abstract of arXiv 2105.08269, in words"
 WIRING = (*ACTIVATION, "donor", "schedule")
 
 
+PAGES = {
+    "spatial": "sparta_01_attention",
+    "input": "sparta_01_attention",
+    "networks": "sparta_03_across_networks",
+    "datasets": "sparta_04_across_datasets",
+    "learned-elsewhere": "sparta_04_across_datasets",
+}
+
+
 def _claim(key: str, statement: str, reported: Reported, first: Wanted, second: Wanted, **options: Any) -> Claim:
     return Claim(
         id=f"sparta-{key}",
+        page=PAGES.get(key, "sparta_02_readings"),
         statement=statement,
         citation="guo2021",
         reported=reported,

@@ -185,6 +185,7 @@ ROBUST = Reported("up to 31 % more robust", "abstract of arXiv 2006.08947", "SEE
 def _withstands(key: str, words: str, test: Test) -> Claim:
     return Claim(
         id=f"splash-{key}",
+        page="splash_03_robustness",
         statement=f"Trained without attacks, SPLASH is more robust than ReLU {words}.",
         citation="tavakoli2021",
         reported=ROBUST,
@@ -203,6 +204,7 @@ def _distance(measure: str) -> Test:
 CLAIMS = (
     Claim(
         id="splash-standard",
+        page="splash_03_robustness",
         statement="Trained without attacks, SPLASH is more robust than ReLU.",
         citation="tavakoli2021",
         reported=ROBUST,
@@ -214,6 +216,7 @@ CLAIMS = (
     _withstands("one-pixel", "under the one-pixel attack", _under("one_pixel")),
     Claim(
         id="splash-autoattack",
+        page="splash_03_robustness",
         statement="The gain without adversarial training survives AutoAttack.",
         citation="tavakoli2021",
         reported=Reported("", "AutoAttack is as old as the paper", "NOT FOUND"),
@@ -221,6 +224,7 @@ CLAIMS = (
     ),
     Claim(
         id="splash-accuracy",
+        page="splash_02_accuracy",
         statement="On clean images SPLASH is more accurate than the nine activations it is compared with.",
         citation="tavakoli2021",
         reported=Reported("superior on 3 datasets and 4 networks", "abstract of arXiv 2006.08947", "SEEN"),
@@ -228,6 +232,7 @@ CLAIMS = (
     ),
     Claim(
         id="splash-seven",
+        page="splash_04_choices",
         statement="Seven hinges are enough: S = 7 is not less accurate than other numbers by a point or more.",
         citation="kunc2024",
         reported=Reported("S = 7 usually works well", "survey arXiv 2402.09092, section 4.30", "SEEN-2nd"),
@@ -237,6 +242,7 @@ CLAIMS = (
     ),
     Claim(
         id="splash-adversarial",
+        page="splash_05_adversarial",
         statement="Under adversarial training, of which the abstract says nothing, SPLASH is more robust than ReLU.",
         citation="tavakoli2021",
         reported=Reported("", "the abstract speaks of no adversarial training", "NOT FOUND"),

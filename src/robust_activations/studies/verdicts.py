@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -158,6 +158,25 @@ def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
             groups.setdefault(key, []).append((held, run))
     choices = [group for group in groups.values() if len({run.schedule.weight_decay for _, run in group}) > 1]
     return [max(group, key=lambda pair: pair[0])[1] for group in choices]
+
+
+def some(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Of a claim that one of several, named, will do: supported if one is, contradicted if all are; the best is shown.
+
+    Those that are not tested are left out. The parts are to be corrected for their number: `times` of `compare`.
+    """
+    tested = {name: verdict for name, verdict in verdicts.items() if verdict.label != "not tested here"}
+    if not tested:
+        return Verdict("not tested here")
+    labels = {verdict.label for verdict in tested.values()}
+    label: Label = "undecided"
+    if "supported" in labels:
+        label = "supported"
+    elif labels == {"contradicted"} and len(tested) == len(verdicts):
+        label = "contradicted"
+    best = max(tested, key=lambda name: float(tested[name].measured.split(maxsplit=1)[0]))
+    records = dict.fromkeys(name for verdict in tested.values() for name in verdict.records)
+    return Verdict(label, f"best of {len(tested)}, {best}: {tested[best].measured}", tuple(records))
 
 
 def every(*verdicts: Verdict) -> Verdict:

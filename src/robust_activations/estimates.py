@@ -1,0 +1,40 @@
+"""How long a run may take, by the records of runs like it: in seconds of two cores, or of one GPU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from statistics import median
+
+from robust_activations.ledger import Record
+from robust_activations.run import Run
+
+# A record has only the name of its device. "AMD Ryzen 7 with Radeon Graphics" is a CPU.
+GPU = re.compile(r"NVIDIA|Tesla|Quadro|GeForce|TITAN|AMD (Instinct|Radeon)")
+
+
+def on_gpu(record: Record) -> bool:
+    return GPU.search(record.provenance.device) is not None
+
+
+def seconds(record: Record) -> float:
+    """What a record took; on a CPU as if it had had two cores alone, of which each of its threads takes one."""
+    return record.provenance.seconds * (1.0 if on_gpu(record) else record.provenance.threads / 2)
+
+
+def estimate(run: Run, records: Iterable[Record], scale: str) -> float | None:
+    """Seconds that a run may take: of a GPU at `gpu` and `paper`, else of two cores; None if no record tells.
+
+    Records on such a device with the same dataset, model and objective tell: the median of an epoch's training, times
+    the epochs, and the median of the rest, mostly evaluation. No means: a process that was suspended counts its sleep.
+    """
+    alike, epochs, rests = (run.dataset, run.model, run.objective.name), [], []
+    for record in records:
+        other = record.run
+        if (other.dataset, other.model, other.objective.name) != alike or on_gpu(record) != (scale in ("gpu", "paper")):
+            continue
+        trained = [row["train_seconds"] for row in record.history if "train_seconds" in row]
+        share = sum(trained) / record.provenance.seconds if trained else 1.0
+        epochs.append(seconds(record) * share / (len(trained) or other.schedule.epochs))
+        rests.append(seconds(record) * (1 - share))
+    return median(epochs) * run.schedule.epochs + median(rests) if epochs else None
