@@ -17,9 +17,10 @@
 # %%
 from pprint import pprint
 
-from robust_activations import studies
-from robust_activations.figures import claims, robustness, standings
+from robust_activations import paths, studies
+from robust_activations.figures import claims, critics, robustness, standings
 from robust_activations.figures.audits import sound
+from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol
 
 records = studies.collect("protocol")  # trains what is missing
@@ -234,6 +235,17 @@ Markdown(standings.seed_table(digits))
 # With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds
 # would need 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
 # intervals are several: the more of them, the likelier that one excludes 0 by luck.
+
+# %% [markdown]
+# ## With a weight decay of their own
+#
+# One recipe serves all here, and {cite:t}`huang2023` object that each activation should have the weight decay that suits it. For those that were trained
+# with several we take the one that did best on held-out images, and compare each with ReLU, which has chosen as well.
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(
+    critics.tuned_table({one.scale: records if one is digits else Ledger(paths.ledger(one.scale)) for one in scales})
+)
 
 # %% tags=["remove-cell"]
 redrawn = standings.redrawn(digits)

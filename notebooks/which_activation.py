@@ -262,7 +262,8 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
 # - **Seeds.** Where ReLU has one seed, the interval is that of the images alone; another training of the same network would move it.
 # - **Short training.** What overfits late, or pays late, has no time to do so in a few epochs; {cite:t}`singla2021` and {cite:t}`xie2020` are about
 #   long trainings.
-# - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation; ours is tuned for none.
+# - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation. The figures here do not; {doc}`/notebooks/protocol_01_ranking` has a table
+#   of those that were tuned.
 # - **Attacks.** The figures on this page rest on PGD, an upper bound. Where a record holds AutoAttack, the claims are judged by that.
 #
 # What would change our mind: a difference to ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`

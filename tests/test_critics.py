@@ -10,7 +10,7 @@ from made import entries, held, right, whole
 from robust_activations.evaluation import Check
 from robust_activations.figures import claims, critics
 from robust_activations.ledger import Ledger
-from robust_activations.studies import paf, splash
+from robust_activations.studies import paf, protocol, splash
 
 
 def test_curvature_table_leaves_out_what_is_not_there(folder):
@@ -50,6 +50,23 @@ def test_weight_decays_are_compared_within_a_setting():
     assert critics.weight_decays({"digits": records}) == (
         "No scale has records with more than one weight decay yet.", "",
     )  # fmt: skip
+
+
+def test_tuned_activations_meet_the_tuned_relu():
+    make = protocol.recipe("digits")
+    other = {run.activation: run for run in protocol.decays("digits")}
+    held_out = {make("relu").id: 0.3, other["relu"].id: 0.5, make("silu").id: 0.6, other["silu"].id: 0.2}
+    counts = ((make("relu"), 100), (other["relu"], 90), (make("silu"), 140), (other["silu"], 20), (make("gelu"), 190))
+    records, _ = held(
+        *(tiny.record(run, right(n), history=({"held_pgd10": held_out.get(run.id, 0.9)},)) for run, n in counts)
+    )
+    first, second = map(entries, critics.tuned_table({"digits": records}).splitlines()[2:])
+    assert first[:3] == ["`digits`", "ReLU", "0.01"]
+    assert second[:3] == ["`digits`", "SiLU", "0.0005"]
+    assert second[4].startswith("+25.0 [")
+    assert second[5] == "**<0.001**"
+    few, _ = held(*(tiny.record(make(name), right(90)) for name in ("relu", "silu")))
+    assert critics.tuned_table({"digits": few}) == "No scale has records of several weight decays yet."
 
 
 def test_levels_compare_networks_that_were_trained_both_ways():

@@ -25,7 +25,7 @@ from robust_activations.run import Run
 from robust_activations.stats import Paired, holm, over_seeds
 from robust_activations.studies import paired, protocol
 from robust_activations.studies.audit import evaluations
-from robust_activations.training import learned
+from robust_activations.training import Objective, Schedule, learned
 
 MINUS = str.maketrans("-", "−")
 NBSP = "\N{NO-BREAK SPACE}"
@@ -79,14 +79,18 @@ class Standings:
         return parts.join((run.dataset, f"{norm(run)} {run.threat.eps}", f"n = {n:,}"))
 
 
+def recipe_of(run: Run) -> tuple[Objective, Schedule]:
+    return run.objective, run.schedule
+
+
 def norm(run: Run) -> str:
     return {"linf": "ℓ∞", "l2": "ℓ2"}[run.threat.norm]
 
 
 def standings(scale: str, records: Ledger) -> Standings:
     """What the ledger holds of the protocol's main objective at a scale."""
-    objective = protocol.recipe(scale)("relu").objective
-    wanted = [run for run in protocol.STUDY.runs(scale) if run.objective == objective]
+    usual = protocol.recipe(scale)("relu")
+    wanted = [run for run in protocol.STUDY.runs(scale) if recipe_of(run) == recipe_of(usual)]
     return Standings(scale, tuple(records.of(wanted)))
 
 

@@ -17,7 +17,7 @@ from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import Study
 from robust_activations.studies.paf_claims import CLAIMS, PAFS, REFERENCES
-from robust_activations.studies.protocol import OPTIONS, STANDARD_DIGITS, light, recipe
+from robust_activations.studies.protocol import DECAYS, OPTIONS, STANDARD_DIGITS, light, recipe
 from robust_activations.training import Objective, Schedule
 
 HEADLINE = ("relu", "silu", "psilu", "pssilu")
@@ -163,8 +163,7 @@ def critics(scale: str) -> Iterator[Run]:
         return
     make = recipe(scale)
     schedule = make("relu").schedule
-    decays = {"digits": (1e-2,), "cpu": ()}.get(scale, (1e-4, 2e-4, 1e-3))
-    for decay in decays:
+    for decay in DECAYS.get(scale, ()):
         for name in ("relu", "silu") if scale != "gpu" else ("relu", "silu", "softplus", "gelu"):
             yield make(name, schedule=replace(schedule, weight_decay=decay), **light(scale))
 
