@@ -134,8 +134,8 @@ note("half_width", f"{50 * (width[1] - width[0]):.1f}")
 # ## The ranking
 #
 # In this one comparison {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
-# {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`. Clean accuracies
-# crowd near the right edge: on images this easy, they say little.
+# {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`. On images this easy,
+# clean accuracies say little.
 
 # %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by accuracy under PGD-50, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255; data, ε and n of each panel are in its title. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
 robustness.ranking(*scales)
@@ -295,7 +295,8 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 #
 # Robustness often costs clean accuracy {cite}`zhang2019`, so an activation that wins on one axis should be looked up on the other.
 # {glue:text}`relation` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
-# by more than its own interval.
+# by more than its own interval. Whether the bend of an activation tells how robust it will be is another scatter plot,
+# {numref}`fig-sat-curvature`.
 
 # %% mystnb={"image": {"alt": "A scatter plot, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in or near the box; a few lie far below it.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50, with 95 % Wilson intervals; first seed, best epoch. The grey box spans ReLU's two. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
 robustness.tradeoff(*scales)
@@ -467,7 +468,7 @@ Markdown(claims.beside(judged))
 # %% [markdown]
 # ## Summary
 #
-# - Under one protocol, an order always comes out. With {glue:text}`n` images most of its middle is not a finding.
+# - Under one protocol, an order always comes out. With {glue:text}`n` images, look at the redraws before you believe in its middle.
 # - Two networks are compared on the images on which they differ, and many comparisons need a correction.
 # - A difference must survive other seeds; a few seeds are a beginning, with wide intervals.
 # - Learned parameters move, but that they move does not show that they help.

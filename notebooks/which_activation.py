@@ -76,8 +76,8 @@ Markdown(f"**{choice.answer(scales[-1])}**")
 # : compare SiLU with what you have, under *your* recipe, over three seeds. Before that, look at the next figure: other changes may be worth more.
 #
 # you do not train adversarially
-# : choose the activation for accuracy and speed. {numref}`fig-choice-eps` shows how little is left of a network that was trained on clean images,
-#   whatever its activation.
+# : choose the activation for accuracy and speed. {numref}`fig-choice-eps` shows what is left under attack of networks that were trained on clean
+#   images, beside those that were not.
 #
 # you want the activation to learn its shape
 # : put the shape that it starts as beside it. The third answer below says how the two compare in our records.
