@@ -80,7 +80,7 @@ Markdown(claims.summary(judged))
 #
 # one of several will do
 # : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes that were tried, and
-#   contradicted if all of them are. The best is shown.
+#   contradicted if all of them are, and they are several. The best is shown.
 #
 # undecided
 # : there are records, and they do not show it either way. It does not say that there is no difference.

@@ -291,13 +291,15 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
                 write(whole(run), folder / "live", study.name)
         found = [one for one in studies.verdicts(("digits", "gpu")) if one.study == study.name]
-        planned = {run.id: run for run in study.runs("digits")}
+        planned = {run.id: run for run in studies.evidence(study, "digits")}
         boxes = claims.details(found).split("\n::::{dropdown} ")
         assert len(boxes) == len(study.claims)
         tested = [one for one in found if one.scale == "digits"]
         assert sum(one.verdict.label != claims.UNTESTED for one in tested) >= 10
         for one, box in zip(tested, boxes, strict=True):
-            globs = re.findall(rf'^robust-activations run {study.name} --scale digits --only "(.*)"$', box, re.M)
+            globs = re.findall(
+                rf'^robust-activations run (?:{study.name}|protocol) --scale digits --only "(.*)"$', box, re.M
+            )
             for name in one.verdict.records:
                 assert f"`{name}`" in box
                 assert any(fnmatch(planned[name].label, glob) for glob in globs)

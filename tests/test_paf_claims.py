@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import tiny
-from made import right
+from made import held, right
 from robust_activations import ledger, paths, studies
 from robust_activations.figures import claims
 from robust_activations.ledger import Ledger, Record
@@ -33,6 +33,10 @@ def test_a_shape_that_can_beat_relu_is_enough(tmp_path):
     assert verdict.label == "supported"
     assert verdict.measured.startswith("best of 3, ReBLU at 0.5: +25.0 points under pgd50")
     assert "against the claim" not in claims.why(verdict)
+    alone, _ = held(tiny.record(relu, right(80)), tiny.record(shapes[0.5], right(20)))
+    verdict = claim("paf-positive-side").test(alone, paf.STUDY.runs("digits"))
+    assert verdict.label == "undecided"
+    assert "one alone was" in claims.why(verdict)
 
 
 def test_every_frozen_prelu_must_stay_within_the_margin(tmp_path):

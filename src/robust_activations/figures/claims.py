@@ -85,6 +85,8 @@ def _reason(words: str, label: str) -> str:
         if label in ("supported", "contradicted") or (not label and small and apart):
             against = ", against the claim" if _against(words) else ""
             return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
+        if small and words.startswith("best of"):
+            return "p is below 0.05, against the claim, but not for every shape that was tried, or one alone was"
         if small:
             return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
         return "p is not below 0.05"

@@ -9,9 +9,9 @@ from robust_activations.ledger import Record
 
 # Why a committed record stays although something is wrong with it: by run id and fault, printed with it.
 LOOSE = (
-    "This run lets β go, without the authors' penalty and clip, to show what they are for. β ended beyond 300,000, where "
-    "PSSiLU is the identity, and the network is right on 18 % of clean images. Its accuracy under attack means nothing, "
-    "and no verdict rests on it."
+    "This run lets β go, without the authors' penalty and clip, to show what they are for. β ended beyond 300,000, "
+    "where PSSiLU is the identity, and the network is right on 18 % of clean images. Its accuracy under attack means "
+    "nothing, and no verdict rests on it."
 )
 EXPLAINED: dict[tuple[str, str], str] = {
     ("b004088d1418", "zero_gradient"): LOOSE,

@@ -163,7 +163,8 @@ def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
 def some(verdicts: Mapping[str, Verdict]) -> Verdict:
     """Of a claim that one of several, named, will do: supported if one is, contradicted if all are; the best is shown.
 
-    Those that are not tested are left out. The parts are to be corrected for their number: `times` of `compare`.
+    One alone does not contradict that another might, and those that are not tested are left out. The parts are to be
+    corrected for their number: `times` of `compare`.
     """
     tested = {name: verdict for name, verdict in verdicts.items() if verdict.label != "not tested here"}
     if not tested:
@@ -172,7 +173,7 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
     label: Label = "undecided"
     if "supported" in labels:
         label = "supported"
-    elif labels == {"contradicted"} and len(tested) == len(verdicts):
+    elif labels == {"contradicted"} and len(tested) == len(verdicts) > 1:
         label = "contradicted"
     best = max(tested, key=lambda name: float(tested[name].measured.split(maxsplit=1)[0]))
     records = dict.fromkeys(name for verdict in tested.values() for name in verdict.records)
