@@ -36,8 +36,8 @@ Markdown(tables.provenance(live))
 Markdown("\n\n".join(f"**{study.title}** (`{name}`)\n\n{plans.plan(name)}" for name, study in studies.STUDIES.items()))
 
 # %% [markdown]
-# *Some runs belong to several studies and are counted in each. A run counts the time on the clock, its waiting for a busy machine included, and an
-# estimate is the median of recorded runs like it.* `robust-activations status` prints the same; `robust-activations run all --scale cpu` makes what is
+# *Some runs belong to several studies and are counted in each. Times are those of two cores at `digits` and `cpu`, else of one GPU, by the clock, waiting
+# for a busy machine included; estimates are medians of recorded runs of the same kind.* `robust-activations status` prints the same; `robust-activations run all --scale cpu` makes what is
 # missing, the most valuable runs of every study first.
 #
 # ## What a record must pass

@@ -62,7 +62,7 @@ Markdown(f"**{choice.answer(scales[-1])}**")
 # interval. Others report more, in ResNet-50 on ImageNet, which no record of ours has been near:
 #
 # - {cite:t}`xie2020`, ReLU to SiLU: {glue:text}`xie_gain`;
-# - {cite:t}`bai2021`, with an author in common, ReLU to GELU under AutoAttack: {glue:text}`bai_gain`;
+# - {cite:t}`bai2021`, with authors in common, ReLU to GELU under AutoAttack: {glue:text}`bai_gain`;
 # - {cite:t}`peng2023` end their list of changes to a ResNet-50 with SiLU, and prefer it to PSiLU and PSSiLU too (seen, secondary).
 #
 # On CIFAR and Tiny-ImageNet, {cite:t}`huang2023` find that under a baseline recipe smooth activations mostly do not win, while under an advanced one SiLU
@@ -234,12 +234,12 @@ heights = {
 sanity.curves(*(sanity.Panel(radii, curves, label) for label, curves in heights.items()))
 
 # %% tags=["remove-cell"]
-at, apart = radii.index(0.1), ""
+at, apart = radii.index(0.15), ""
 if names:
     above, below = ([100 * curve[at].value for curve in curves.values()] for curves in heights.values())
     apart = (
-        f"At ε = {radii[at]:g} the {len(names)} activations ({standings.words(names)}) lie between {min(above):.0f} and {max(above):.0f} % where they were "
-        f"trained on attacked images, and between {min(below):.0f} and {max(below):.0f} % where they were trained on clean ones."
+        f"At ε = {radii[at]:g} the {len(names)} activations ({standings.words(names)}) lie between {min(above):.1f} and {max(above):.1f} % where they were "
+        f"trained on attacked images, and between {min(below):.1f} and {max(below):.1f} % where they were trained on clean ones."
     )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
