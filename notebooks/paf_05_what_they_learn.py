@@ -319,7 +319,15 @@ else:
     pulling += f" Let loose, β {moved}: it ended at {abs(loose_end):.3f}."
 for scale in paths.SCALES[1:]:
     if (other := answer("free", scale)) and not other.collapsed:
-        pulling += f" At scale `{scale}` it ended at {abs(ends(other, 'beta')[1]):.3f}."
+        end, clean = abs(ends(other, "beta")[1]), other.best.outcomes["clean"].accuracy
+        pulling += (
+            f" At scale `{scale}` it ended at {end:,.3f}" if end < 10 else f" At scale `{scale}` it ended at {end:,.0f}"
+        )
+        pulling += (
+            f", where PSSiLU is nearly the identity, and the network is right on {100 * clean:.1f} % of clean images."
+            if end > 10
+            else "."
+        )
 pulling = pulling.replace("-", "−")
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
