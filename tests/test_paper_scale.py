@@ -47,8 +47,10 @@ def check(run: Run) -> None:
             assert torch.equal(p.detach(), before), name
             continue
         assert p.grad.any() or unreachable(run, name), name
-        # A step below the parameter's own precision, as that of SmoothReLU's large sharpness may be, cannot be seen.
-        visible = out.row["lr"] * p.grad.abs() > torch.finfo(p.dtype).eps * before.abs()
+        # A step below the parameter's own precision, as that of SmoothReLU's large sharpness may be, cannot be seen,
+        # nor one of a gradient that weight decay cancels.
+        pull = p.grad + (run.schedule.weight_decay * before if run.schedule.decay_activations else 0.0)
+        visible = out.row["lr"] * pull.abs() > torch.finfo(p.dtype).eps * before.abs()
         assert (p.detach() != before)[visible].all(), name
 
 

@@ -72,7 +72,10 @@ def test_primer_is_for_digits_alone():
 
 @pytest.mark.parametrize("scale", paths.SCALES)
 def test_protocol_has_every_activation_and_three_seeds_of_the_core(scale):
-    ones = [run for run in studies.get("protocol")[0].runs(scale) if run.objective.name in ("pgd_at", "n_fgsm")]
+    every = [run for run in studies.get("protocol")[0].runs(scale) if run.objective.name in ("pgd_at", "n_fgsm")]
+    tuned = {run.id for run in protocol.decays(scale)}
+    ones = [run for run in every if run.id not in tuned]
+    assert {run.id for run in every} - {run.id for run in ones} == tuned
     assert [run.activation for run in ones[: len(protocol.CORE)]] == list(protocol.CORE)
     assert {run.activation for run in ones} == set(activations.names())
     for name in activations.names():
