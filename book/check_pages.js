@@ -39,6 +39,8 @@ function mathsErrors() {
 }
 
 (async () => {
+  // The driver may hand the page over before it is all there.
+  if (document.readyState !== "complete") await new Promise((loaded) => addEventListener("load", loaded, { once: true }));
   await window.MathJax?.startup?.promise;
   const formulas = [...document.querySelectorAll(".math")];
   done({
