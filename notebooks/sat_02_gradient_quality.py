@@ -24,11 +24,11 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from robust_activations import attacks, data, models, paths, runs, studies
+from robust_activations import attacks, data, paths, runs, studies
 from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
-from robust_activations.figures import claims, comparisons, gradients, plans, results, standings, tables
+from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
@@ -214,23 +214,7 @@ print(f"{float(((slope > 0.05) & (slope < 0.95)).float().mean()):.1%} of {len(sl
 # another function.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for scale, rows in reversed(scales.items()):
-    run = rows["none"].record.run
-    parts.append(
-        f"*Scale `{scale}`: {plans.ours(run)['Training']}, {run.schedule.epochs} epochs of {models.REGISTRY[run.model].title}; "
-        f"{results.setting([row.record for row in rows.values()])}*"
-    )
-    parts.append(
-        tables.reported_beside(
-            [(row.label, gradients.QUALITY.cells(place), row.record) for place, row in rows.items()],
-            gradients.QUALITY.columns,
-            first="Slope in training",
-            theirs="Reported, ImageNet",
-            ours=f"Measured, {scale}",
-        )
-    )
-Markdown("\n\n".join(parts))
+Markdown(gradients.beside(gradients.QUALITY, scales, first="Slope in training"))
 
 # %% tags=["remove-cell"]
 note("quality_source", gradients.QUALITY.note)

@@ -23,10 +23,10 @@ import math
 import torch
 from scipy import stats as scipy_stats
 
-from robust_activations import data, models, paths, runs, studies
+from robust_activations import data, paths, runs, studies
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import catalogue, claims, comparisons, gradients, plans, results, shapes, style, tables
+from robust_activations.figures import catalogue, claims, comparisons, gradients, results, shapes, style, tables
 from robust_activations.figures.results import Row
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
@@ -123,22 +123,7 @@ Markdown(gradients.published_table(gradients.AGAIN))
 # Read down a column, never across.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for scale, rows in reversed(scales.items()):
-    run = rows["relu"].record.run
-    parts.append(
-        f"*Scale `{scale}`: {plans.ours(run)['Training']}, {run.schedule.epochs} epochs of {models.REGISTRY[run.model].title}; "
-        f"{results.setting([row.record for row in rows.values()])}*"
-    )
-    parts.append(
-        tables.reported_beside(
-            [(row.label, gradients.SMOOTH.cells(name), row.record) for name, row in rows.items()],
-            gradients.SMOOTH.columns,
-            theirs="Reported, ImageNet",
-            ours=f"Measured, {scale}",
-        )
-    )
-Markdown("\n\n".join(parts))
+Markdown(gradients.beside(gradients.SMOOTH, scales))
 
 # %% [markdown]
 # *Reported: {glue:text}`source`. Measured: first seed, best epoch, 95 % Wilson intervals.*

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tiny
 from made import held, right
 from robust_activations import ledger, paths, studies
 from robust_activations.figures import claims
-from robust_activations.ledger import Ledger, Record
-from robust_activations.run import Run
 from robust_activations.studies import Claim, paf, protocol
 
 
@@ -17,18 +13,12 @@ def claim(name: str) -> Claim:
     return next(one for study in studies.STUDIES.values() for one in study.claims if one.id == name)
 
 
-def kept(folder: Path, *records: Record) -> tuple[Ledger, list[Run]]:
-    for record in records:
-        ledger.write(record, folder, "tiny")
-    return Ledger(folder), [record.run for record in records]
-
-
-def test_a_shape_that_can_beat_relu_is_enough(tmp_path):
+def test_a_shape_that_can_beat_relu_is_enough():
     relu = paf.recipe("digits")("relu")
     shapes = paf.adversarial_shapes("digits")["reblu", "alpha"]
     counts = {0.5: 130, 1.0: 60, -0.5: 60}
     records = [tiny.record(relu, right(80)), *(tiny.record(shapes[alpha], right(n)) for alpha, n in counts.items())]
-    ledger, _ = kept(tmp_path, *records)
+    ledger, _ = held(*records)
     verdict = claim("paf-positive-side").test(ledger, paf.STUDY.runs("digits"))
     assert verdict.label == "supported"
     assert verdict.measured.startswith("best of 3, ReBLU at 0.5: +25.0 points under pgd50")
@@ -39,23 +29,23 @@ def test_a_shape_that_can_beat_relu_is_enough(tmp_path):
     assert "one alone was" in claims.why(verdict)
 
 
-def test_every_frozen_prelu_must_stay_within_the_margin(tmp_path):
+def test_every_frozen_prelu_must_stay_within_the_margin():
     relu = paf.recipe("digits")("relu")
     shapes = paf.adversarial_shapes("digits")["prelu", "alpha"]
     records = [tiny.record(relu, right(80)), *(tiny.record(run, right(60)) for run in shapes.values() if run != relu)]
-    ledger, runs = kept(tmp_path, *records)
+    ledger, runs = held(*records)
     assert claim("paf-negative-side").test(ledger, runs).label == "supported"
     above = tiny.record(shapes[0.5], right(110))
     ledger.records[above.id] = above
     assert claim("paf-negative-side").test(ledger, runs).label == "contradicted"
 
 
-def test_yu_s_band_is_compared_with_what_is_sharper_where_that_is_planned(tmp_path):
+def test_yu_s_band_is_compared_with_what_is_sharper_where_that_is_planned():
     planned = paf.STUDY.runs("digits")
     sweep = paf.adversarial_shapes("digits")["psilu", "alpha"]
     relu = paf.recipe("digits")("relu")
     records = [tiny.record(run, right(n)) for run, n in ((relu, 80), (sweep[1.0], 80), (sweep[10.0], 110))]
-    ledger, own = kept(tmp_path, *records)
+    ledger, own = held(*records)
     assert claim("yu-curvature").test(ledger, planned).label == "not tested here"
     assert claim("yu-curvature").test(ledger, own).label == "supported"
     sharp = tiny.record(sweep[40.0], right(140))

@@ -237,11 +237,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _say_rest(todo: Iterable[tuple[str, Any]], folder: Path, scale: str) -> None:
+    from robust_activations.estimates import ON_GPU
     from robust_activations.ledger import Ledger
 
     needs = _needs([one for _, one in todo], Ledger(folder), scale)
     if needs["missing"]:
-        where = "one GPU" if scale in ("gpu", "paper") else "two cores"
+        where = "one GPU" if scale in ON_GPU else "two cores"
         print(f"still missing: {needs['missing']}; on {where} they may take: {_time(needs)}")
 
 
@@ -278,8 +279,11 @@ def status(arguments: argparse.Namespace) -> None:
     from robust_activations.studies import audit
 
     rows, read = [], cache(Ledger)  # most scales share a folder
+    kept: dict[str, Any] = {}
     for scale in scales(arguments.scale):
         records = read(arguments.ledger or paths.ledger(scale))
+        if scale != "digits":  # whose records are made live, and not committed
+            kept |= records.records
         for study in studies.get(arguments.study):
             wanted = study.runs(scale)
             needs = _needs(wanted, records, scale)
@@ -297,8 +301,6 @@ def status(arguments: argparse.Namespace) -> None:
         [("STUDY", "SCALE", "RECORDED", "MISSING", "COLLAPSED", "ESTIMATED TIME")]
         + [(*tuple(row[key] for key in list(row)[:5]), _time(row)) for row in rows]
     )
-    kept = {one.id: one for scale in scales(arguments.scale) if scale != "digits"
-            for one in read(arguments.ledger or paths.ledger(scale))}  # fmt: skip
     for name, wrong in audit.unfit(kept.values()).items():
         print(f"do not commit record {name}: {'; '.join(wrong)}")
     return None

@@ -9,6 +9,7 @@ from statistics import median
 from robust_activations.ledger import Record
 from robust_activations.run import Run
 
+ON_GPU = ("gpu", "paper")  # the scales that are made for one; the others are for CPUs
 # A record has only the name of its device. "AMD Ryzen 7 with Radeon Graphics" is a CPU.
 GPU = re.compile(r"NVIDIA|Tesla|Quadro|GeForce|TITAN|AMD (Instinct|Radeon)")
 
@@ -31,7 +32,7 @@ def estimate(run: Run, records: Iterable[Record], scale: str) -> float | None:
     alike, epochs, rests = (run.dataset, run.model, run.objective.name), [], []
     for record in records:
         other = record.run
-        if (other.dataset, other.model, other.objective.name) != alike or on_gpu(record) != (scale in ("gpu", "paper")):
+        if (other.dataset, other.model, other.objective.name) != alike or on_gpu(record) != (scale in ON_GPU):
             continue
         trained = [row["train_seconds"] for row in record.history if "train_seconds" in row]
         share = sum(trained) / record.provenance.seconds if trained else 1.0

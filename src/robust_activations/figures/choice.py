@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from robust_activations import activations, models, studies
+from robust_activations.estimates import ON_GPU
 from robust_activations.evaluation import Suite
 from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.comparisons import Comparison, corrected, told_apart
+from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
 from robust_activations.figures.measured import Benchmarks, Recorded, listed, times
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.rows import Interval, under
 from robust_activations.figures.standings import (
-    NBSP,
     Difference,
     Standings,
     against_relu,
@@ -50,11 +50,6 @@ CHANGES = {
     "another way of training": ("objective",),
 }
 FAR = 15.0  # points: what moves accuracy further is drawn at the edge
-
-
-def span(one: Interval) -> str:
-    """`+1.2 [−0.4, +2.8]`, in points."""
-    return f"{points(one.value)}{NBSP}[{points(one.low)},{NBSP}{points(one.high)}]"
 
 
 # ---- the answer -------------------------------------------------------------------------------------------------
@@ -137,13 +132,14 @@ def levers(scale: str, records: Ledger) -> Levers:
     base = recipe("relu")
     if base not in records or records[base].collapsed:
         return Levers(scale, "pgd20", ())
-    ranked = {_setting(recipe(name)) for name in activations.names()}
+    usual, ranked = _setting(base), {_setting(recipe(name)) for name in activations.names()}
     found: dict[str, tuple[str, Record]] = {}
     for run in (run for study in studies.get("all") for run in study.runs(scale)):
-        kind = next((kind for kind, fields in CHANGES.items() if _setting(run, base, fields) == _setting(base)), None)
-        same, known = _setting(run) == _setting(base), kind != ACTIVATION or _setting(run) in ranked
-        if kind and known and not same and run in records and not records[run].collapsed:
-            found.setdefault(_setting(run), (kind, records[run]))
+        if run not in records or records[run].collapsed or (setting := _setting(run)) == usual:
+            continue
+        kind = next((kind for kind, fields in CHANGES.items() if _setting(run, base, fields) == usual), None)
+        if kind and (kind != ACTIVATION or setting in ranked):
+            found.setdefault(setting, (kind, records[run]))
     pairs = list(found.values())
     attack = "pgd50" if all("pgd50" in record.best.outcomes for _, record in pairs) else "pgd20"
     made = []
@@ -260,9 +256,7 @@ def lever_figure(panels: Mapping[str, Levers]) -> Figure:
         keys = [Line2D([], [], label="beyond chance", **_look(True))]
         keys.append(Line2D([], [], label="may be chance", **_look(False)))
         frames.legend(figure, keys)
-        figure.draw_without_rendering()  # now it is known where the points are
-        for ax in axes:
-            frames.apart(ax)
+        frames.settle(figure)
     return figure
 
 
@@ -310,8 +304,7 @@ class Priced:
 def timed_on(one: Standings, every: Benchmarks) -> Recorded | None:
     """The benchmark of training steps with the scale's network, on the kind of machine that the scale is for."""
     model = one.records[0].run.model
-    on_cpu = one.scale in ("digits", "cpu")
-    files = [file for file in every.of("step_cost") if (file.device == "cpu") is on_cpu]
+    files = [file for file in every.of("step_cost") if (file.device != "cpu") is (one.scale in ON_GPU)]
     return next((file for file in files if any(row["model"] == model for row in file.rows)), None)
 
 
@@ -335,13 +328,9 @@ def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
             ax.axhline(0, color=INK, lw=1)
             ax.plot(1, 0, "x", color=style.colour("relu"), ms=8, mew=2)
             for one in found:
-                colour, y, spread = (
-                    style.colour(one.name),
-                    100 * one.at.value,
-                    (one.row["ratio_min"], one.row["ratio_max"]),
-                )
+                colour, y = style.colour(one.name), 100 * one.at.value
                 ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=colour, lw=0.9, alpha=0.5)
-                ax.plot(spread, [y, y], color=colour, lw=0.9, alpha=0.5)
+                ax.plot([one.row["ratio_min"], one.row["ratio_max"]], [y, y], color=colour, lw=0.9, alpha=0.5)
                 face = colour if one.difference.differs else "white"
                 ax.plot(one.ratio, y, "o", color=colour, mfc=face, ms=6, mew=1.2, zorder=3)
                 frames.beside(ax, style.title(one.name), (one.ratio, y), colour)
@@ -351,9 +340,7 @@ def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
                 ax.minorticks_off()
             ax.set_title(title, color=INK)
             ax.set(xlabel="time of a training step, ReLU = 1", ylabel="points above ReLU, PGD-50")
-        figure.draw_without_rendering()
-        for ax in axes:
-            frames.apart(ax)
+        frames.settle(figure)
     return figure
 
 

@@ -22,7 +22,8 @@ from robust_activations.studies.audit import failures
 
 NOTHING = "—"
 UNTESTED = "not tested here"
-Planned = Callable[[str, str], dict[str, Run]]
+# The runs that a study's claims may rest on at a scale, by id, each with the study that makes it.
+Planned = Callable[[str, str], dict[str, tuple[str, Run]]]
 
 
 def judged(*scales: str, study: str | None = None) -> list[Judged]:
@@ -238,14 +239,15 @@ def details(found: Sequence[Judged]) -> str:
     """A box to open for each claim: what was measured, the records behind it, and the commands that make them."""
 
     @cache
-    def planned(study: str, scale: str) -> dict[str, Run]:
+    def planned(study: str, scale: str) -> dict[str, tuple[str, Run]]:
         (one,) = studies.get(study)
-        return {run.id: run for run in studies.evidence(one, scale)}
+        own = {run.id for run in one.runs(scale)}
+        return {run.id: (study if run.id in own else "protocol", run) for run in studies.evidence(one, scale)}
 
     read = cache(Ledger)  # the scales share a folder
     boxes = []
     for group in _by_claim(found):
-        untested = _untested([one for one in group if not _tested(one)], read)
+        untested = _untested([one for one in group if not _tested(one)], planned, read)
         boxes.append(_box(group, planned, untested))
     return "\n\n".join(boxes)
 
@@ -275,17 +277,16 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
 
 def _rerun(one: Judged, planned: Planned) -> list[str]:
     """The records of a verdict, and the commands that make them again, given an empty ledger."""
-    (study,) = studies.get(one.study)
-    own = {run.id for run in study.runs(one.scale)}
     runs: dict[str, list[Run]] = {}
     for name in one.verdict.records:
-        runs.setdefault(study.name if name in own else "protocol", []).append(planned(one.study, one.scale)[name])
+        study, run = planned(one.study, one.scale)[name]
+        runs.setdefault(study, []).append(run)
     made = ", ".join(f"`{name}`" for name in one.verdict.records)
     return [
         f"Records at `{one.scale}`: {made}, made by",
         "",
         "```bash",
-        *(line for name, some in runs.items() for line in commands(name, one.scale, some)),
+        *(line for study, some in runs.items() for line in commands(study, one.scale, some)),
         "```",
         "",
     ]
@@ -297,13 +298,12 @@ def commands(study: str, scale: str, runs: Sequence[Run]) -> list[str]:
     return [f'robust-activations run {study} --scale {scale} --only "{label}/*"' for label in labels]
 
 
-def _untested(untested: Sequence[Judged], read: Callable[[Path], Ledger]) -> list[str]:
+def _untested(untested: Sequence[Judged], planned: Planned, read: Callable[[Path], Ledger]) -> list[str]:
     """Where runs are missing, the commands that make them; and where none is, that these runs cannot test the claim."""
     missing: list[Judged] = []
     whole: list[Judged] = []
     for one in untested:
-        (study,) = studies.get(one.study)
-        if runs := study.runs(one.scale):
+        if runs := [run for study, run in planned(one.study, one.scale).values() if study == one.study]:
             there = read(paths.ledger(one.scale))
             (whole if all(run in there for run in runs) else missing).append(one)
     lines: list[str] = []

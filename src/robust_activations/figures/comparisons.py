@@ -19,6 +19,11 @@ from robust_activations.figures.standings import NBSP, p_value, points
 from robust_activations.stats import Paired, holm, mcnemar, over_seeds
 
 
+def span(one: Interval) -> str:
+    """A difference in points with its interval: `+1.2 [−0.4, +2.8]`."""
+    return f"{points(one.value)}{NBSP}[{points(one.low)},{NBSP}{points(one.high)}]"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """`name` against `other`: the test, the difference, and p corrected for all comparisons made with this one."""
@@ -39,7 +44,7 @@ class Comparison:
         """Of a table: difference with its interval, images that only one is right on, p, and p corrected."""
         p = p_value(self.holm)
         return [
-            f"{points(self.at.value)}{NBSP}[{points(self.at.low)},{NBSP}{points(self.at.high)}]",
+            span(self.at),
             *(f"{self.test.only_first}", f"{self.test.only_second}", p_value(self.test.p)),
             f"**{p}**" if self.differs else p,
         ]

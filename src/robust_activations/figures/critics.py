@@ -14,9 +14,9 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.comparisons import corrected
+from robust_activations.figures.comparisons import against
 from robust_activations.figures.measured import listed
-from robust_activations.figures.rows import ATTACKS, Interval, Row
+from robust_activations.figures.rows import ATTACKS, Row
 from robust_activations.figures.standings import CHECKS, norm, percent, points
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
@@ -107,13 +107,13 @@ def tuned_table(ledgers: Mapping[str, Ledger]) -> str:
         relu = chosen.pop("relu", None)
         if relu is None or not attack:
             continue
-        pairs = ((style.title(name), record, paired(record, relu, attack)) for name, record in chosen.items())
-        found = [(name, record, (test, Interval(test.difference, *test.interval))) for name, record, test in pairs]
-        made = corrected((name, "ReLU", both) for name, _, both in found)
-        cells = {"ReLU": ["", ""]} | {one.name: [one.cells[0], one.cells[-1]] for one in made}
-        for name, record in {"ReLU": relu, **{name: record for name, record, _ in found}}.items():
+        base, *others = (Row(style.title(record.run.activation), record) for record in (relu, *chosen.values()))
+        cells = {one.name: [one.cells[0], one.cells[-1]] for one in against(base, others, attack)}
+        for row in (base, *others):
+            (record,) = row.records
             decay = f"{record.run.schedule.weight_decay:g}"
-            rows.append([f"`{scale}`", name, decay, _robust([record], attack), *cells[name]])
+            own = [row.label, decay, _robust([record], attack)]
+            rows.append([f"`{scale}`", *own, *cells.get(row.label, ["", ""])])
     header = ["Scale", "Activation", "Weight decay", "Accuracy, %", "Above tuned ReLU, points", "p, Holm"]
     return table(header, rows) if rows else "No scale has records of several weight decays yet."
 

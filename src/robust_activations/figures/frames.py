@@ -134,6 +134,13 @@ def beside(ax: Axes, words: str, at: tuple[float, float], colour: str) -> None:
     )  # fmt: skip
 
 
+def settle(figure: Figure) -> None:
+    """Finds a place for the words of all panels, once it is known where their points are."""
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        apart(ax)
+
+
 def apart(ax: Axes) -> None:
     """Moves the words of a drawn panel to the first place around their points that is inside and free."""
     words = [text for text in ax.texts if isinstance(text, Annotation)]

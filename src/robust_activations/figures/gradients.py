@@ -15,10 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
+from robust_activations import models
 from robust_activations.errors import UserError
-from robust_activations.figures import catalogue, frames, style
+from robust_activations.figures import catalogue, frames, plans, style
 from robust_activations.figures.frames import INK, SHADE, legend, percent, stacked
 from robust_activations.figures.rows import Row, setting, under
+from robust_activations.figures.tables import reported_beside
 from robust_activations.ledger import Record
 from robust_activations.stats import over_seeds
 from robust_activations.studies.smooth import TABLE, TEASER
@@ -87,6 +89,20 @@ def published_table(table: Published) -> str:
     """A reported table by itself, activations as the book writes them."""
     header = ["Activation", *(f"*Reported*<br>{words}" for words in table.columns)]
     return catalogue.table(header, [[style.title(name), *table.cells(name)] for name in table.rows])
+
+
+def beside(table: Published, scales: Mapping[str, Mapping[str, Row]], first: str = "Activation") -> str:
+    """A reported table beside ours, one a scale, the largest first; rows by the names that the table has."""
+    parts = []
+    for scale, rows in reversed(list(scales.items())):
+        records = [record for row in rows.values() for record in row.records]
+        run = records[0].run
+        how = f"{plans.ours(run)['Training']}, {run.schedule.epochs} epochs of {models.REGISTRY[run.model].title}"
+        parts.append(f"*Scale `{scale}`: {how}; {setting(records)}*")
+        lines = [(row.label, table.cells(name), row.record) for name, row in rows.items()]
+        words = {"first": first, "theirs": "Reported, ImageNet", "ours": f"Measured, {scale}"}
+        parts.append(reported_beside(lines, table.columns, **words))
+    return "\n\n".join(parts)
 
 
 def published_tradeoff(table: Published) -> Figure:

@@ -257,9 +257,7 @@ def tradeoff(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figu
         if many:
             keys = [Line2D([], [], ls="", label=f"{number} {label}") for label, number in words.items()]
             legend(figure, keys, handlelength=0, columnspacing=0.8)
-        figure.draw_without_rendering()  # now it is known where the points are
-        for ax in axes:
-            frames.apart(ax)
+        frames.settle(figure)
     return figure
 
 
