@@ -167,6 +167,7 @@ Markdown(plans.pages(PAGES))
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 EXPERIMENTS = {
     "Ten activations, clean images: {doc}`/notebooks/splash_02_accuracy`": splash.accuracy,
+    "Two of them, read otherwise: {doc}`/notebooks/splash_02_accuracy`": splash.readings,
     "ReLU and SPLASH under every attack: {doc}`/notebooks/splash_03_robustness`": splash.robustness,
     "One choice made otherwise: {doc}`/notebooks/splash_04_choices`": splash.choices,
     "Adversarial training: {doc}`/notebooks/splash_05_adversarial`": splash.adversarial,

@@ -87,7 +87,7 @@ def changed(rows):
 # | sharing | by layer (seen-2nd: survey and code) | by layer | by network, by channel |
 # | BatchNorm before the unit | in two implementations (seen-2nd: code); the paper's: not found | yes | without, at scale `cpu`, where the network is LeNet-5 |
 # | when to learn | two phases, for the predecessor Symmetric-APL (seen: its abstract); for SPLASH: not found | the whole run | second half only; first half, then frozen |
-# | penalty, weight decay, learning rate of the coefficients | not found | no penalty, no decay, that of the weights | nothing |
+# | penalty, weight decay, learning rate of the coefficients | not found | no penalty, no decay, that of the weights | the weights' decay |
 # | number of seeds | not found | three for the base and ReLU (at `cpu` one), one for every other choice | |
 #
 # Two of the rows beside are nothing that the paper is known to have: learned places are not fixed ones, and the phases are a reading of one sentence

@@ -27,7 +27,7 @@ def test_ctrl_c_anywhere_is_one_line(call, only_tiny, monkeypatch):
     monkeypatch.setattr(runs, "campaign", interrupted)
     status, out, err = call("run", "tiny")
     assert (status, out) == (130, "")
-    assert err.strip() == "robust-activations: stopped; the same command goes on from the last whole epoch"
+    assert err.strip() == "robust-activations: stopped; the same command goes on from the last epoch or attack"
 
 
 def finish(folder: Path, made: Path) -> runs.Progress:
@@ -47,7 +47,7 @@ def test_ctrl_c_while_training(made, tmp_path):
     finally:
         process.kill()
     assert (process.returncode, out) == (130, "")
-    assert err.strip() == "robust-activations: stopped; the same command goes on from the last whole epoch"
+    assert err.strip() == "robust-activations: stopped; the same command goes on from the last epoch or attack"
     assert finish(tmp_path, made) == runs.Progress(made=3)
 
 
@@ -75,7 +75,7 @@ def test_the_workers_end_with_their_parent(tmp_path, name):
     assert out == ""
     if name == "SIGINT":
         assert process.returncode == 130
-        assert err.strip() == "robust-activations: stopped; the same command goes on from the last whole epoch"
+        assert err.strip() == "robust-activations: stopped; the same command goes on from the last epoch or attack"
     else:
         assert (process.returncode, err) == (-signal.SIGKILL, "")
 

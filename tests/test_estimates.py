@@ -68,6 +68,16 @@ def test_estimate():
     assert estimate(replace(run, dataset="mnist"), records, "cpu") is None
 
 
+def test_estimate_by_records_with_the_same_suite():
+    """One network attacked with everything says little of what a cheap suite takes."""
+    dear = replace(tiny.RUN.suite, attacks=(*tiny.RUN.suite.attacks, "autoattack"))
+    records = [timed(1000, [10, 10], "AMD EPYC", suite=dear), timed(60, [10, 10], "AMD EPYC", activation="silu")]
+    run = replace(tiny.RUN, schedule=Schedule(epochs=3))
+    assert estimate(run, records, "cpu") == pytest.approx(30 + 40)
+    assert estimate(replace(run, suite=dear), records, "cpu") == pytest.approx(30 + 980)
+    assert estimate(run, records[:1], "cpu") == pytest.approx(30 + 980)  # better than nothing
+
+
 def test_estimate_from_records_that_do_not_say_what_training_took():
     half = Schedule(epochs=10)
     records = [timed(10, schedule=Schedule(epochs=5)), timed(40, activation="silu", schedule=half)]

@@ -12,6 +12,7 @@ from helpers import digits_test, robust_cnn
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.autoattack import STANDARD, autoattack
 from robust_activations.errors import UserError
+from robust_activations.steps import Steps
 
 LINF, L2 = Threat("linf", "0.15"), Threat("l2", "0.8")
 
@@ -85,16 +86,16 @@ def test_autoattack_goes_on_where_it_was_stopped(tmp_path):
     expected = autoattack(whole, x, y, LINF, **options)
     stopped = Stopping(robust_cnn(), whole.passes - 60)  # somewhere in the last attack
     with pytest.raises(KeyboardInterrupt):
-        autoattack(stopped, x, y, LINF, state=state, **options)
+        autoattack(stopped, x, y, LINF, steps=Steps(state), **options)
     assert "apgd-t" in state.read_text()
     assert "square" not in state.read_text()
     again = Stopping(robust_cnn(), None)
-    found = autoattack(again, x, y, LINF, state=state, **options)
+    found = autoattack(again, x, y, LINF, steps=Steps(state), **options)
     assert torch.equal(found[0], expected[0])
     assert found[1:] == expected[1:]
     assert again.passes < whole.passes / 2
     once_more = Stopping(robust_cnn(), None)
-    assert autoattack(once_more, x, y, LINF, state=state, **options)[1:] == expected[1:]
+    assert autoattack(once_more, x, y, LINF, steps=Steps(state), **options)[1:] == expected[1:]
     assert once_more.passes == 1
 
 

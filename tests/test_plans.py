@@ -45,7 +45,8 @@ def test_plan_counts_and_adds_up(folder):
 def test_the_experiments_are_the_study(scale):
     """What the overview pages list by experiment is all that the study runs, and nothing else."""
     own = (smooth.gradient_quality, smooth.controls, smooth.activations, smooth.large_alpha, smooth.scaling)
-    units = (splash.accuracy, splash.robustness, splash.choices, splash.adversarial, splash.seeds_of)
+    accurate = (splash.accuracy, splash.choices, splash.readings)
+    units = (*accurate, splash.robustness, splash.adversarial, splash.seeds_of)
     live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
     others = (lambda scale: live, lambda scale: [run for run in sparta.STUDY.runs(scale) if run.seed])
     gates = (sparta.properties, sparta.objectives, sparta.across_networks, sparta.across_datasets, *others)

@@ -147,7 +147,7 @@ def test_what_a_page_shows_is_in_the_study(scale):
 
     everywhere = {run.id for study in studies.STUDIES.values() for run in study.runs(scale)}
     ids = {"splash": {run.id for run in splash.STUDY.runs(scale)}, "sparta": everywhere}
-    for part in (splash.accuracy, splash.robustness, splash.choices, splash.adversarial):
+    for part in (splash.accuracy, splash.readings, splash.robustness, splash.choices, splash.adversarial):
         shown = flat(part(scale))
         assert shown
         assert {run.id for run in shown} <= ids["splash"], part.__name__
@@ -256,7 +256,18 @@ def test_every_choice_is_one_change():
         for title, run in found.items():
             if title not in ("S = 7", "ReLU") and "BatchNorm" not in title:
                 assert len(differing(run, usual)) == 1, (scale, title)
-        assert {title for title, run in found.items() if run.schedule != usual.schedule} == set(splash.PHASES)
+        others = {title for title, run in found.items() if run.schedule != usual.schedule}
+        assert others == {*splash.PHASES, "coefficients decayed"}
+
+
+def test_other_readings_of_rivals_differ_in_the_activation_alone():
+    for scale in paths.SCALES:
+        (place, *_), found = splash.PLACES[scale], splash.readings(scale)
+        usual = splash.accuracy(scale)[place]
+        assert found.keys() < set(splash.NINE)
+        for name, run in found.items():
+            assert differing(run, usual[name][0]) <= {"activation", "share", "suite"}
+            assert not splash.usual(*splash.NINE)(run)  # no verdict rests on them
 
 
 # The donor's dataset

@@ -6,12 +6,11 @@ none of the later ones.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from robust_activations.attacks import Threat, attacking, input_gradient
 from robust_activations.errors import UserError
-from robust_activations.files import write_atomically
+from robust_activations.steps import Steps
 
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")  # AutoAttack's standard version, in its order
 
@@ -36,7 +35,7 @@ def autoattack(
     batch_size: int | None = None,
     compiled: bool = False,
     seed: int = 0,
-    state: Path | None = None,
+    steps: Steps | None = None,
 ) -> tuple[Bool[Tensor, " n"], dict[str, int], list[str]]:
     """AutoAttack's standard version, one attack after the other.
 
@@ -44,7 +43,8 @@ def autoattack(
     an image gets. `compiled` runs the network through `torch.compile`.
 
     Gives which images are robust, how many are left after each attack, and the warnings AutoAttack itself raised.
-    With `state`, a file, an interrupted evaluation goes on at the attack that it was in and gives the same result.
+    Each attack is one of `steps`; with a file, an interrupted evaluation goes on at the attack that it was in and gives
+    the same result.
 
     **Raises** `UserError` if `pyautoattack` is not installed.
     """
@@ -52,37 +52,39 @@ def autoattack(
         from pyautoattack import AutoAttack, checks
     except ImportError as error:
         raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
-    done = json.loads(state.read_text()) if state is not None and state.exists() else {"left": {}, "flags": []}
+    steps = steps or Steps()
     network = torch.compile(model, dynamic=True) if compiled else model
     with attacking(model, x), torch.no_grad():
         batch_size = batch_size or fitting(model, x, y)
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
     robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
-    shares = {"clean": float(robust.sum()) / len(x)}
-    if done["left"]:
-        robust = torch.tensor(done["robust"], device=x.device)
+    shares, left = {"clean": float(robust.sum()) / len(x)}, {}
     targets = min(9, logits.shape[1] - 1)
-    for name in attacks:
-        if name in done["left"]:
-            continue
+    flags: list[str] = []
+
+    def survivors(name: str) -> tuple[list[bool], list[str]]:
+        """Which images this attack leaves of those that are left, and what was warned of until then."""
+        after = robust.clone()
         if robust.any():
             # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
-            with attacking(model, x), torch.random.fork_rng(), _flags(checks, done["flags"]):
+            with attacking(model, x), torch.random.fork_rng(), _flags(checks, flags):
                 norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
                 engine = AutoAttack(network, norm=norm, eps=threat.radius, seed=seed, device=x.device)
                 engine.attacks_to_run = [name]
                 engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
                 engine.square.n_queries = queries
                 _, found = engine.run_standard_evaluation(x[robust], y[robust], batch_size=batch_size)
-            robust[robust.clone()] = found == y[robust]
-        done["left"][name] = int(robust.sum())
-        done["robust"] = robust.tolist()
-        if state is not None:
-            write_atomically(state, json.dumps(done))
-    shares |= {name: left / len(x) for name, left in done["left"].items()}
-    with _flags(checks, done["flags"]):  # the one check that compares attacks
+            after[robust] = found == y[robust]
+        return after.tolist(), flags
+
+    for name in attacks:
+        kept, flags = steps(f"autoattack: {name}", tuple[list[bool], list[str]], partial(survivors, name))
+        robust = torch.tensor(kept, device=x.device)
+        left[name] = int(robust.sum())
+        shares[name] = left[name] / len(x)
+    with _flags(checks, flags):  # the one check that compares attacks
         checks.check_square_sr(shares, logger=logging.getLogger("auto-attack"))
-    return robust, done["left"], done["flags"]
+    return robust, left, flags
 
 
 def fitting(model: nn.Module, x: Float[Tensor, "n c h w"], y: Int[Tensor, " n"], most: int = 2000) -> int:

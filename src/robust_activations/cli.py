@@ -37,7 +37,10 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"robust-activations: {error}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
-        print("\nrobust-activations: stopped; the same command goes on from the last whole epoch", file=sys.stderr)
+        print(
+            "\nrobust-activations: stopped; the same command goes on from the last epoch or attack",
+            file=sys.stderr,
+        )
         status = 130
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,10 @@ class UserError(ValueError):
     """One line that says what is wrong and what to do. The command line prints it and exits with status 2."""
 
 
+class CannotWrite(UserError):
+    """A file cannot be written: no space, no permission. Whatever comes next would meet the same."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in `known`, with the nearest names there are."""
     known = sorted(known)

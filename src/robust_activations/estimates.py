@@ -27,9 +27,10 @@ def estimate(run: Run, records: Iterable[Record], scale: str) -> float | None:
     """Seconds that a run may take: of a GPU at `gpu` and `paper`, else of two cores; None if no record tells.
 
     Records on such a device with the same dataset, model and objective tell: the median of an epoch's training, times
-    the epochs, and the median of the rest, mostly evaluation. No means: a process that was suspended counts its sleep.
+    the epochs, and the median of the rest, mostly evaluation, where it can be of those with the same suite. No means: a
+    process that was suspended counts its sleep.
     """
-    alike, epochs, rests = (run.dataset, run.model, run.objective.name), [], []
+    alike, epochs, rests, same = (run.dataset, run.model, run.objective.name), [], [], []
     for record in records:
         other = record.run
         if (other.dataset, other.model, other.objective.name) != alike or on_gpu(record) != (scale in ON_GPU):
@@ -38,4 +39,6 @@ def estimate(run: Run, records: Iterable[Record], scale: str) -> float | None:
         share = sum(trained) / record.provenance.seconds if trained else 1.0
         epochs.append(seconds(record) * share / (len(trained) or other.schedule.epochs))
         rests.append(seconds(record) * (1 - share))
-    return median(epochs) * run.schedule.epochs + median(rests) if epochs else None
+        if other.suite == run.suite:
+            same.append(rests[-1])
+    return median(epochs) * run.schedule.epochs + median(same or rests) if epochs else None

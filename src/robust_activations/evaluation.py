@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from robust_activations.distances import DISTANCES, one_pixel
 from robust_activations.errors import UserError, unknown
 from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
+from robust_activations.steps import Steps
 
 # What the names in a suite stand for. "clean", "square" and "autoattack" are no PGD.
 SUITE: dict[str, Callable[[Threat], PGD]] = {
@@ -200,15 +201,15 @@ def evaluate(
     *,
     seed: int = 0,
     batch_size: int = 500,
-    state: Path | None = None,
+    steps: Steps | None = None,
     checked: bool = True,
 ) -> Evaluation:
     """Runs the suite, and the checklist if `checked`. Images are uint8, in files, or float in [0, 1].
 
-    `state` is a path to which AutoAttack's progress is saved, so that it can be resumed.
+    Each attack, each distance and the checklist is one of `steps`, which with a file can be interrupted and resumed.
 
     **Raises** `UserError` for images outside [0, 1] or with NaN, labels out of range or not one an image, weights that
-    are not in float32, or AutoAttack not installed.
+    are not in float32, or AutoAttack not installed; `Stopped` when `steps` is not to go on.
     """
     if len(images) != len(labels):
         raise UserError(f"{len(images)} images and {len(labels)} labels; each image needs one")
@@ -222,7 +223,7 @@ def evaluate(
     with full_precision(images.device), true_gradients(model):
         with attacking(model), torch.no_grad():
             check_labels(y, num_classes=model(floats(images[:1])).shape[1])
-        return _evaluate(model, images, y, threat, suite, seed, batch_size, state, checked)
+        return _evaluate(model, images, y, threat, suite, seed, batch_size, steps or Steps(), checked)
 
 
 def _evaluate(
@@ -233,7 +234,7 @@ def _evaluate(
     suite: Suite,
     seed: int,
     batch_size: int,
-    state: Path | None,
+    steps: Steps,
     checked: bool,
 ) -> Evaluation:
     outcomes: dict[str, Outcome] = {}
@@ -242,36 +243,47 @@ def _evaluate(
     def first(n: int | None) -> tuple[Tensor, Tensor]:
         return floats(images[:n]), y[:n]
 
-    for name in suite.attacks:
-        start, left = time.perf_counter(), None
+    def attack(name: str) -> tuple[Outcome, list[str]]:
+        start = time.perf_counter()
+        left: dict[str, int] | None = None
+        warned: list[str] = []
         if name == "clean":
             with attacking(model, first(2)[0]):
                 right = predictions(model, images, batch_size) == y
         elif name == "autoattack":
-            right, left, flags = autoattack(model, *first(suite.autoattack_n), threat, seed=seed, state=state)
+            right, left, warned = autoattack(model, *first(suite.autoattack_n), threat, seed=seed, steps=steps)
         elif name == "one_pixel":
             right = one_pixel(model, *first(suite.one_pixel_n), queries=suite.one_pixel_queries, seed=seed)
         elif name == "square":
-            attack: dict[str, Any] = {"attacks": ("square",), "queries": suite.square_queries}
-            right, _, _ = autoattack(model, *first(suite.square_n), threat, **attack, seed=seed)
+            square: dict[str, Any] = {"attacks": ("square",), "queries": suite.square_queries}
+            right, _, _ = autoattack(model, *first(suite.square_n), threat, **square, seed=seed)
         else:
             right = under_attack(model, images, y, threat, SUITE[name](threat), seed=seed, batch_size=batch_size)
-        outcomes[name] = Outcome.of(right, time.perf_counter() - start, left)
-    checks: tuple[Check, ...] = ()
-    if checked:
-        checks = checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
-    few, generator = first(suite.measure_n), torch.Generator(images.device).manual_seed(seed)
-    measures = {name: Measure.of(_measure(name, model, *few, threat, suite, generator)) for name in suite.measures}
-    return Evaluation(outcomes, checks, tuple(flags), measures)
+        return Outcome.of(right, time.perf_counter() - start, left), warned
 
+    def check() -> tuple[Check, ...]:
+        return checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
 
-def _measure(
-    name: str, model: nn.Module, x: Tensor, y: Tensor, threat: Threat, suite: Suite, generator: torch.Generator
-) -> Tensor:
-    if name in DISTANCES:
-        steps = {"cw": suite.cw_steps, "boundary": suite.boundary_steps}[name]
-        return DISTANCES[name](model, x, y, steps=steps, seed=generator.initial_seed())
-    return MEASURES[name](model, x, y, threat, generator)
+    def distance(name: str) -> Measure:
+        count = {"cw": suite.cw_steps, "boundary": suite.boundary_steps}[name]
+        return Measure.of(DISTANCES[name](model, *first(suite.measure_n), steps=count, seed=seed))
+
+    def sensitivities() -> dict[str, Measure]:
+        generator = torch.Generator(images.device).manual_seed(seed)  # one for all, in their order
+        few = first(suite.measure_n)
+        return {
+            name: Measure.of(MEASURES[name](model, *few, threat, generator))
+            for name in suite.measures
+            if name in MEASURES
+        }
+
+    for name in suite.attacks:
+        outcomes[name], warned = steps(name, tuple[Outcome, list[str]], partial(attack, name))
+        flags += warned
+    checks = steps("checklist", tuple[Check, ...], check) if checked else ()
+    measures = steps("sensitivities", dict[str, Measure], sensitivities)
+    measures |= {name: steps(name, Measure, partial(distance, name)) for name in suite.measures if name in DISTANCES}
+    return Evaluation(outcomes, checks, tuple(flags), {name: measures[name] for name in suite.measures})
 
 
 def checklist(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from robust_activations.errors import UserError
+from robust_activations.errors import CannotWrite
 
 
 def write_atomically(path: Path, content: str | bytes | Callable[[Path], None]) -> None:
     """Writes text, bytes, or what `content(path)` saves, to a file beside `path`, which then takes its place.
 
-    **Raises** `UserError` when there is no space or no permission; the old file is then as it was.
+    **Raises** `CannotWrite` when there is no space or no permission; the old file is then as it was.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: str | bytes | Callable[[Path], None]) 
     # torch.save reports a full disk as RuntimeError, safetensors as its own.
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
-        raise UserError(f"cannot write {path}: {reason}; the file is as it was before") from error
+        raise CannotWrite(f"cannot write {path}: {reason}; the file is as it was before") from error
     finally:
         with suppress(OSError):  # such as that there is nothing to delete
             part.unlink()

@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from robust_activations import checkpoints, data, distributed, ledger, models, paths
-from robust_activations.errors import UserError
+from robust_activations.data import Pixels
+from robust_activations.errors import CannotWrite, UserError
 from robust_activations.evaluation import Evaluation, Suite, evaluate
 from robust_activations.ledger import Ledger, Provenance, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
+from robust_activations.steps import Steps, Stopped
 from robust_activations.training import Images, Trained, train
 
 
@@ -101,7 +103,8 @@ def execute(
     Of many processes rank 0 evaluates, and the others get None. `sync_bn`: BatchNorm over what all of them see.
 
     The checkpoints lie in `root/checkpoints/<run id>`, and so does the state from which an unfinished run goes on. Only
-    the code that wrote a state goes on from it. It stays until the record is safe; then call `tidy`.
+    the code that wrote a state goes on from it, after the last whole epoch or attack. It stays until the record is
+    safe; then call `tidy`.
     """
     device = device or device_of(None)
     start, started = time.perf_counter(), datetime.now(timezone.utc)
@@ -136,10 +139,16 @@ def execute(
             on_epoch=show,
             go_on=go_on,
         )
-    if distributed.rank() or not out.finished or not go_on():
+    if distributed.rank() or not out.finished:
         return None
-    evaluations = _evaluate_both(run, model, out, dataset, device, folder)
+    steps = {name: Steps(folder / f"evaluation-{name}-{code}.json", go_on) for name in ("last", "best")}
+    try:
+        test = dataset.test_images.to(device), dataset.test_labels.to(device)
+        evaluations = _evaluate_both(run, model, out, test, folder, steps)
+    except Stopped:
+        return None
     earlier = sum(row["seconds"] for row in out.history[: len(out.history) - len(rows)])
+    earlier += sum(one.earlier for one in steps.values())
     return Record(
         id=run.id,
         run=run,
@@ -157,24 +166,22 @@ def execute(
 def tidy(run: Run, root: Path) -> None:
     """Deletes the state of a run whose record is written, and what killed processes left half-written."""
     folder = root / "checkpoints" / run.id
-    for pattern in ("resume-*.pt", "autoattack-*.json", ".*"):
+    for pattern in ("resume-*.pt", "evaluation-*.json", ".*"):
         for done in folder.glob(pattern):
             done.unlink(missing_ok=True)
 
 
 def _evaluate_both(
-    run: Run, model: nn.Module, trained: Trained, dataset: data.Dataset, device: torch.device, folder: Path
+    run: Run, model: nn.Module, trained: Trained, test: tuple[Pixels, Tensor], folder: Path, steps: dict[str, Steps]
 ) -> tuple[Evaluation, Evaluation]:
     """Saves and evaluates the last and then the best epoch; once, where they are the same."""
     same = trained.best_epoch == len(trained.history) - 1
-    test = dataset.test_images.to(device), dataset.test_labels.to(device)
 
     def one(name: str, weights: dict[str, Tensor], suite: Suite = run.suite) -> Evaluation:
         if weights:  # empty if the very first epoch diverged: then the model as it is
             model.load_state_dict(weights)
         checkpoints.save(folder / f"{name}.safetensors", model, run)
-        state = folder / f"autoattack-{name}-{paths.fingerprint()}.json"
-        return evaluate(model, *test, run.threat, suite, seed=run.seed, state=state, checked=suite is run.suite)
+        return evaluate(model, *test, run.threat, suite, seed=run.seed, steps=steps[name], checked=suite is run.suite)
 
     if same:
         return (one("best", trained.best),) * 2
@@ -192,7 +199,6 @@ def provenance(
     else:
         name = cpu_name()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    canonical = data.CANONICAL.get(run.dataset)
     return Provenance(
         commit=commit,
         clean=clean,
@@ -202,7 +208,7 @@ def provenance(
         device=distributed.together(name, sync_bn),
         threads=torch.get_num_threads(),
         dataset_sha256=dataset.sha256,
-        canonical=None if canonical is None else canonical == dataset.sha256,
+        canonical=data.canonical(dataset),
         started=started.isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         peak_memory=round(memory, 1),
@@ -288,7 +294,7 @@ def campaign(
                         record = make(run, donor=donor_of(run, folder))
                     except (UserError, torch.cuda.OutOfMemoryError) as error:
                         # The other ranks are in the middle of the run; and what cannot be written fails every run.
-                        if distributed.world() > 1 or str(error).startswith("cannot write"):
+                        if distributed.world() > 1 or isinstance(error, CannotWrite):
                             raise
                         failed += 1
                         _note(f"failed: {run.label}: {error}".partition("\n")[0])

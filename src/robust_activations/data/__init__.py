@@ -7,7 +7,7 @@ training images back for choosing an epoch; `Batches` shuffles, augments and mix
 from robust_activations.data.batches import Augment, Batches
 from robust_activations.data.dataset import Dataset, digest, hold_out
 from robust_activations.data.image_files import ImageFiles, Pixels, at_once, floats
-from robust_activations.data.sources import CANONICAL, load, load_extra, names
+from robust_activations.data.sources import CANONICAL, canonical, load, load_extra, names
 
 __all__ = [
     "CANONICAL",
@@ -17,6 +17,7 @@ __all__ = [
     "ImageFiles",
     "Pixels",
     "at_once",
+    "canonical",
     "digest",
     "floats",
     "hold_out",

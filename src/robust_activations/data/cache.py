@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from robust_activations.data.dataset import Dataset
-from robust_activations.errors import UserError
+from robust_activations.errors import CannotWrite, UserError
 from robust_activations.files import write_atomically
 
 
@@ -19,7 +19,7 @@ def cached(path: Path, name: str, build: Callable[[], Dataset]) -> Dataset:
     """The dataset `name` in the file `path`, which is made by `build` where it is missing.
 
     A lock beside the file lets one process at a time download and write; a file that is there is complete.
-    Raises `UserError` where the file cannot be written, or is not what was written.
+    Raises `CannotWrite`, and `UserError` where the file is not what was written.
     """
     if not path.exists():
         try:
@@ -28,7 +28,7 @@ def cached(path: Path, name: str, build: Callable[[], Dataset]) -> Dataset:
                 if not path.exists():
                     write(path, build())
         except OSError as error:
-            raise UserError(
+            raise CannotWrite(
                 f"cannot write {path} ({error.strerror or error}); make room there or choose another data folder"
             ) from error
     return read(path, name)

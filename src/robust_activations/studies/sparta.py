@@ -55,7 +55,7 @@ def objectives(scale: str) -> dict[str, dict[str, Run]]:
     usual = make("relu")
 
     def plain(name: str) -> Run:
-        return standard(scale, usual.dataset, usual.model, name, attacked=name == "relu")
+        return standard(scale, usual.dataset, usual.model, name, attacked=name in ("relu", "sparta"))
 
     out = {"pgd_at": {name: make(name) for name in names} | {"denoise": make("relu", model_options={"denoise": True})}}
     out["standard"] = {name: plain(name) for name in (names if scale != "cpu" else ("relu", "sparta"))}
