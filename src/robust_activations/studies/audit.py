@@ -18,8 +18,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("b004088d1418", "unbounded"): "As above.",
     ("b004088d1418", "black_box"): "As above.",
     ("32d27686af80", "collapsed"): (
-        "SPLASH in LeNet-5 without BatchNorm, a choice that is made otherwise to see what it does: it diverges. The page "
-        "says so, and no verdict rests on it."
+        "SPLASH in LeNet-5 without BatchNorm, a choice that is made otherwise to see what it does: it diverges. No "
+        "verdict rests on it."
     ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
