@@ -263,13 +263,13 @@ Markdown(told)
 WORDS = {"silu": "Swish, β learned", "prelu": "PReLU, a slope for each channel"}
 parts = []
 for scale in paths.SCALES:
-    place = next(iter(splash.PLACES[scale]))
-    found = {name: run for name, run in splash.readings(scale).items() if run in ledgers[scale]}
-    if found and (scale, place) in places:
+    key = scale, next(iter(splash.PLACES[scale]))
+    rows = places.get(key, {})
+    found = {name: run for name, run in splash.readings(scale).items() if run in ledgers[scale] and name in rows}
+    if found:
+        own, *usual = [Row(rows[name].label, rows[name].records[0]) for name in ("splash", *found)]
         others = [Row(WORDS[name], ledgers[scale][run]) for name, run in found.items()]
-        own = Row("SPLASH", places[scale, place]["splash"].records[0])
-        usual = [Row(places[scale, place][name].label, places[scale, place][name].records[0]) for name in found]
-        parts += [f"*{titles[scale, place]}*", tables.paired_table(own, [*usual, *others], "clean")]
+        parts += [f"*{titles[key]}*", tables.paired_table(own, [*usual, *others], "clean")]
 Markdown("\n\n".join(parts))
 
 # %% [markdown]

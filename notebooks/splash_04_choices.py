@@ -96,13 +96,13 @@ def changed(rows):
 # training with the unit at its start, ReLU, the second as letting it learn (*learned in the second half*). The opposite, *learned, then frozen*, asks
 # whether the shape or the freedom to change it helps.
 #
-# A choice in code is an option of the activation, its sharing, or when it is learned:
+# A choice in code is an option of the activation, its sharing, when it is learned, or whether it decays:
 
 # %%
 for label, run in study.choices("digits").items():
-    print(
-        f"{label:27} {run.activation_options or ''} {run.share or ''} {run.schedule.learn if run.schedule.learn != (0, 1) else ''}"
-    )
+    learn = run.schedule.learn if run.schedule.learn != (0, 1) else ""
+    decay = "weight decay" if run.schedule.decay_activations else ""
+    print(f"{label:27} {run.activation_options or run.share or learn or decay}")
 
 # %% [markdown]
 # ## What they change

@@ -14,8 +14,7 @@ import tiny
 from robust_activations import cluster, ledger, runs
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger
-from test_runs import numbers
-from tiny import campaign, files, under_way, wait_for
+from tiny import campaign, files, numbers, under_way, wait_for
 
 # Long enough to be killed in the middle.
 LONG = [replace(run, schedule=replace(run.schedule, epochs=12)) for run in tiny.RUNS[:2]]

@@ -26,6 +26,15 @@ from robust_activations.errors import UserError
 # Digits and the dataset itself.
 
 
+def test_what_is_canonical() -> None:
+    """SVHN by torchvision's md5 sums; None where nobody knows the hash."""
+    digits = data.load("digits")
+    assert data.canonical(digits) is True
+    for name, found in (("mnist", False), ("imagenette96", False), ("svhn", True), ("fashion_mnist", None)):
+        other = Dataset(name, classes=digits.classes, **digits.tensors)
+        assert data.canonical(other) is found
+
+
 def test_digits_are_the_published_ones() -> None:
     from sklearn.datasets import load_digits
 

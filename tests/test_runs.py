@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,30 +16,10 @@ import tiny
 from robust_activations import data, distributed, ledger, paths, runs
 from robust_activations.attacks import Threat
 from robust_activations.errors import CannotWrite, UserError
-from robust_activations.evaluation import Suite
-from robust_activations.files import write_atomically
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
-from robust_activations.steps import Steps
 from robust_activations.training import Schedule, Trained
-from tiny import campaign, files, full_disk, started, under_way, wait_for
-
-CPU = torch.device("cpu")
-
-
-def execute(run: Run, root: Path, **options) -> ledger.Record | None:
-    return runs.execute(run, root=root, device=CPU, **options)
-
-
-def numbers(record: ledger.Record) -> dict:
-    """What a record says, without where and how long."""
-
-    def strip(content):
-        if isinstance(content, dict):
-            return {k: strip(v) for k, v in content.items() if k not in ("provenance", "seconds", "train_seconds")}
-        return [strip(value) for value in content] if isinstance(content, list) else content
-
-    return strip(json.loads(ledger.dumps(record)))
+from tiny import campaign, execute, files, full_disk, numbers, started, under_way, wait_for
 
 
 def weights(root: Path, run: Run) -> dict[str, bytes]:
@@ -131,7 +109,7 @@ def test_the_last_epoch_is_attacked_as_its_suite_says(tmp_path, monkeypatch):
         run, model = replace(tiny.RUN, suite=replace(suite, last=last)), runs.build(tiny.RUN, dataset)
         out = Trained([{}, {}], weights(1.0), weights(2.0), best, None, True)
         test = dataset.test_images, dataset.test_labels
-        runs._evaluate_both(run, model, out, test, tmp_path, {"last": Steps(), "best": Steps()})
+        runs._evaluate_both(run, model, out, test, tmp_path, lambda: True)
         assert [(replace(asked_of, last=suite.last) if last else asked_of, value) for asked_of, value in asked] == found
         assert model.fc.bias[0] == 2.0  # the best epoch's, of which the record keeps the activations
         asked.clear()
@@ -147,65 +125,6 @@ def test_stopped_after_every_epoch(reference, tmp_path):
     assert record.provenance.seconds > sum(row["seconds"] for row in record.history)
     runs.tidy(run, tmp_path)
     assert weights(tmp_path, run) == reference.weights[run.id]
-
-
-EVERYTHING = Suite(
-    ("clean", "fgsm", "square", "one_pixel", "autoattack"),
-    n=4,
-    autoattack_n=4,
-    square_n=4,
-    square_queries=10,
-    measures=("cw", "lipschitz", "boundary"),
-    measure_n=4,
-    one_pixel_n=2,
-    one_pixel_queries=200,
-    cw_steps=2,
-    boundary_steps=5,
-)
-ATTACKED = replace(tiny.RUN, suite=EVERYTHING, schedule=replace(tiny.RUN.schedule, epochs=1))
-
-
-def test_stopped_after_every_step_of_the_evaluation(tmp_path, monkeypatch):
-    """Each attack, each distance and the checklist is made once, nothing is trained again; the result is the same."""
-    pytest.importorskip("pyautoattack")
-    pytest.importorskip("foolbox")
-    whole, root = execute(ATTACKED, tmp_path / "whole"), tmp_path / "stopped"
-    folder, made, slept = root / "checkpoints" / ATTACKED.id, [], 0.0
-    assert execute(ATTACKED, root, go_on=lambda: False) is None
-    monkeypatch.setattr("robust_activations.training._epoch", lambda *_: pytest.fail("trained"))
-    while (record := execute(ATTACKED, root, go_on=iter([True, True, False]).__next__)) is None:
-        (state,) = folder.glob("evaluation-best-*.json")
-        content = json.loads(state.read_text())
-        made.append(set(content["values"]) - {*chain.from_iterable(made)})
-        content["seconds"], slept = content["seconds"] + 1000, slept + 1000
-        state.write_text(json.dumps(content))
-    assert {*chain.from_iterable(made)} >= {"clean", "one_pixel", "autoattack", "checklist", "sensitivities"}
-    assert all(1 <= len(new) <= 2 for new in made)  # what AutoAttack consists of are steps of a step
-    assert numbers(record) == numbers(whole)
-    assert slept < record.provenance.seconds < slept + 1000  # the seconds of the calls before count, too
-    runs.tidy(ATTACKED, root)
-    assert set(files(folder)) == {"best.safetensors"}
-
-
-def test_killed_while_evaluating(tmp_path, monkeypatch):
-    """It goes on at the attack that it was in, and so does AutoAttack."""
-    pytest.importorskip("pyautoattack")
-    suite = replace(tiny.RUN.suite, attacks=("clean", "autoattack"), autoattack_n=4)
-    run = replace(ATTACKED, suite=suite)
-    whole = execute(run, tmp_path / "whole")
-
-    def stop(path, content) -> None:
-        write_atomically(path, content)
-        if "apgd-t" in path.read_text():
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("robust_activations.steps.write_atomically", stop)
-        with pytest.raises(KeyboardInterrupt):
-            execute(run, tmp_path / "stopped")
-    (state,) = (tmp_path / "stopped" / "checkpoints" / run.id).glob("evaluation-best-*.json")
-    assert list(json.loads(state.read_text())["values"]) == ["clean", "autoattack: apgd-ce", "autoattack: apgd-t"]
-    assert numbers(execute(run, tmp_path / "stopped")) == numbers(whole)
 
 
 def test_state_of_other_code_is_not_gone_on_from(reference, tmp_path, monkeypatch):
@@ -228,15 +147,6 @@ def test_broken_state_is_named(tmp_path):
     assert path.read_bytes() == b"PK truncated"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"values": {}}', '{"values": {}, "seconds": null}'])
-def test_a_broken_state_of_the_evaluation_is_named(tmp_path, content):
-    path = tmp_path / "evaluation.json"
-    path.write_text(content)
-    with pytest.raises(UserError, match=r"cannot go on from .*evaluation\.json; delete it to start"):
-        Steps(path)
-    assert path.read_text() == content
-
-
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_diverged_run_is_recorded_as_collapsed(tmp_path, norm):
     run = replace(tiny.RUN, schedule=Schedule(epochs=2, lr=1e9), threat=Threat(norm, "38.25/255"))
@@ -256,7 +166,7 @@ def test_a_device_that_is_not_there(name):
 
 
 def test_devices():
-    assert runs.device_of("cpu") == CPU
+    assert runs.device_of("cpu") == tiny.CPU
     assert runs.device_of(None).type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from robust_activations import cli, runs, studies
+from robust_activations import cli, ledger, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Check, Evaluation, Outcome, Suite
 from robust_activations.ledger import Provenance, Record
@@ -23,6 +24,7 @@ from robust_activations.run import Run
 from robust_activations.studies import Study
 from robust_activations.training import Objective, Schedule
 
+CPU = torch.device("cpu")
 RUN = Run(
     dataset="digits",
     model="digits_cnn",
@@ -57,9 +59,24 @@ def record(run: Run = RUN, right: list[bool] | None = None, *, sha256: str = "0"
     return replace(whole, **changes)
 
 
+def execute(run: Run, root: Path, **options) -> Record | None:
+    return runs.execute(run, root=root, device=CPU, **options)
+
+
+def numbers(record: Record) -> dict:
+    """What a record says, without where and how long."""
+
+    def strip(content):
+        if isinstance(content, dict):
+            return {k: strip(v) for k, v in content.items() if k not in ("provenance", "seconds", "train_seconds")}
+        return [strip(value) for value in content] if isinstance(content, list) else content
+
+    return strip(json.loads(ledger.dumps(record)))
+
+
 def campaign(folder: Path, wanted: list[Run] = RUNS, **options) -> runs.Progress:
     """Makes these runs in this process; records go to `ledger`, all else to `data` in the folder."""
-    places = {"folder": folder / "ledger", "root": folder / "data", "device": torch.device("cpu")}
+    places = {"folder": folder / "ledger", "root": folder / "data", "device": CPU}
     return runs.campaign([("tiny", run) for run in wanted], **places, progress=False, **options)
 
 

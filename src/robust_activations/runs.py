@@ -141,14 +141,12 @@ def execute(
         )
     if distributed.rank() or not out.finished:
         return None
-    steps = {name: Steps(folder / f"evaluation-{name}-{code}.json", go_on) for name in ("last", "best")}
     try:
         test = dataset.test_images.to(device), dataset.test_labels.to(device)
-        evaluations = _evaluate_both(run, model, out, test, folder, steps)
+        last, best, earlier = _evaluate_both(run, model, out, test, folder, go_on)
     except Stopped:
         return None
-    earlier = sum(row["seconds"] for row in out.history[: len(out.history) - len(rows)])
-    earlier += sum(one.earlier for one in steps.values())
+    earlier += sum(row["seconds"] for row in out.history[: len(out.history) - len(rows)])
     return Record(
         id=run.id,
         run=run,
@@ -157,8 +155,8 @@ def execute(
         best_epoch=out.best_epoch,
         collapsed=out.collapsed,
         parameters=sum(p.numel() for p in model.parameters()),
-        last=evaluations[0],
-        best=evaluations[1],
+        last=last,
+        best=best,
         activations=packed(model),  # evaluated last: the best epoch's
     )
 
@@ -172,21 +170,27 @@ def tidy(run: Run, root: Path) -> None:
 
 
 def _evaluate_both(
-    run: Run, model: nn.Module, trained: Trained, test: tuple[Pixels, Tensor], folder: Path, steps: dict[str, Steps]
-) -> tuple[Evaluation, Evaluation]:
-    """Saves and evaluates the last and then the best epoch; once, where they are the same."""
-    same = trained.best_epoch == len(trained.history) - 1
+    run: Run, model: nn.Module, trained: Trained, test: tuple[Pixels, Tensor], folder: Path, go_on: Callable[[], bool]
+) -> tuple[Evaluation, Evaluation, float]:
+    """Saves and evaluates the last and then the best epoch; once, where they are the same.
+
+    With them come the seconds that earlier, interrupted calls spent. **Raises** `Stopped` when `go_on` says no.
+    """
+    steps: list[Steps] = []
 
     def one(name: str, weights: dict[str, Tensor], suite: Suite = run.suite) -> Evaluation:
         if weights:  # empty if the very first epoch diverged: then the model as it is
             model.load_state_dict(weights)
         checkpoints.save(folder / f"{name}.safetensors", model, run)
-        return evaluate(model, *test, run.threat, suite, seed=run.seed, steps=steps[name], checked=suite is run.suite)
+        steps.append(Steps(folder / f"evaluation-{name}-{paths.fingerprint()}.json", go_on))  # starts its clock
+        return evaluate(model, *test, run.threat, suite, seed=run.seed, steps=steps[-1], checked=suite is run.suite)
 
-    if same:
-        return (one("best", trained.best),) * 2
-    last = replace(run.suite, attacks=run.suite.last, measures=()) if run.suite.last else run.suite
-    return one("last", trained.last, last), one("best", trained.best)
+    if trained.best_epoch == len(trained.history) - 1:
+        last = best = one("best", trained.best)
+    else:
+        cheap = replace(run.suite, attacks=run.suite.last, measures=()) if run.suite.last else run.suite
+        last, best = one("last", trained.last, cheap), one("best", trained.best)
+    return last, best, sum(kept.earlier for kept in steps)
 
 
 def provenance(

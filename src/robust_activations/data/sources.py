@@ -198,11 +198,10 @@ def canonical(dataset: Dataset) -> bool | None:
 
 
 def _require_canonical(dataset: Dataset, remedy: str) -> None:
-    expected = CANONICAL.get(dataset.name, dataset.sha256)
-    if dataset.sha256 != expected:
+    if canonical(dataset) is False:
         raise UserError(
-            f"{dataset.name} is not the official data (sha256 {dataset.sha256[:12]}…, not {expected[:12]}…); "
-            f"{remedy} and load again"
+            f"{dataset.name} is not the official data (sha256 {dataset.sha256[:12]}…, not "
+            f"{CANONICAL[dataset.name][:12]}…); {remedy} and load again"
         )
 
 
