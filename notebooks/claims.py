@@ -52,7 +52,8 @@ Markdown(claims.summary(judged))
 #
 # Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
-# attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where {doc}`the protocol </notebooks/protocol_01_ranking>` has the
+# attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where AutoAttack saw fewer images than a weaker attack,
+# what that one says stands beside it. A network that was evaluated twice counts once. Where {doc}`the protocol </notebooks/protocol_01_ranking>` has the
 # same runs with other seeds, these count as well.
 #
 # Pairs that share a network, as many share ReLU's, err together and make one **group**; pairs of several seeds are a group each.
@@ -62,6 +63,14 @@ Markdown(claims.summary(judged))
 #   excludes 0. The images are the same in every group, so it is the interval that guards against a lucky one. The p-value is that of McNemar's
 #   exact test {cite}`mcnemar1947`, or, for several pairs in a single group, of a t test of the images' mean differences. The sign
 #   decides which of the two it is.
+#
+# one seed
+# : stands behind a verdict that rests on a single group. The images speak for that training then, and nothing guards against a lucky one:
+#   such a verdict is weaker than one over several seeds, for which more is asked.
+#
+# several datasets
+# : are several experiments, not several seeds, and no interval is taken over them. Each is judged by itself. What all of them say is the
+#   verdict, and where they do not say the same it is *undecided*.
 #
 # not worse, by a point or more
 # : for claims that say so: supported if the whole 95 % interval of the difference lies above minus one point, contradicted if it lies
@@ -76,7 +85,7 @@ Markdown(claims.summary(judged))
 #   it starts at. A single run has no interval, and stays undecided.
 #
 # a claim with several parts
-# : is supported if all parts are, and contradicted if one is.
+# : is supported if all parts are, and contradicted if one is. Since one is enough for that, p is multiplied by the number of parts.
 #
 # one of several will do
 # : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes that were tried, and

@@ -70,14 +70,14 @@ def judged(
         (lambda: judge(*pair(100, 101), margin=0.001), "undecided", "the interval reaches across the margin"),
         (lambda: judge(), "not tested here", "no records that can be compared, or the runs collapsed"),
         (
-            lambda: every(judge(*pair(120, 80)), judge(*pair(101, 100))),
+            lambda: every({"a": judge(*pair(120, 80)), "b": judge(*pair(101, 100))}),
             "undecided",
-            "p is below 0.05; p is not below 0.05",
+            "a: p is below 0.05; b: p is not below 0.05",
         ),
         (
-            lambda: every(judge(*pair(120, 80)), judge(*pair(80, 120))),
+            lambda: every({"a": judge(*pair(120, 80)), "b": judge(*pair(80, 120))}),
             "contradicted",
-            "p is below 0.05; p is below 0.05, against the claim",
+            "a: p is below 0.05; b: p is below 0.05, against the claim",
         ),
     ],
 )
@@ -195,13 +195,13 @@ def test_summary_counts_each_scale_apart():
         *(judged(none, name, "gpu") for name in "abc"),
     ]  # fmt: skip
     assert claims.summary(found) == (
-        "Of 3 claims at scale `digits`: 1 supported, 1 contradicted, 1 not tested here. "
-        "Of 3 claims at scale `cpu`: 1 supported, 2 not tested here."
+        "Of 3 claims at scale `digits`: 1 supported (on one seed), 1 contradicted (on one seed) and 1 not tested here. "
+        "Of 3 claims at scale `cpu`: 1 supported (on one seed) and 2 not tested here."
     )
     assert claims.summary([judged(none)]) == "There are no records yet that test any of these claims."
     assert claims.stands(found, "b", "c").split("<br>") == [
-        f"`b` at `digits`: **contradicted**, {claims.measured(no)}",
-        f"`b` at `cpu`: **supported**, {claims.measured(yes)}",
+        f"`b` at `digits`: **contradicted, one seed**, {claims.measured(no)}",
+        f"`b` at `cpu`: **supported, one seed**, {claims.measured(yes)}",
         "`c`: not tested at any scale yet",
     ]
 
@@ -223,7 +223,7 @@ def test_advice_follows_the_largest_scale_and_says_where_others_differ():
     assert "but" not in claims.advice(found, "b", **said)
     assert claims.advice([judged(none, "c")], "c", **said) == "Our records cannot say yet (`c`)."
     assert claims.labels(found, "a", "c") == (
-        "`a`: **supported** (`digits`), **contradicted** (`cpu`)<br>`c`: not tested at any scale yet"
+        "`a`: **supported, one seed** (`digits`), **contradicted, one seed** (`cpu`)<br>`c`: not tested at any scale yet"
     )
 
 
@@ -259,7 +259,7 @@ def test_reported_and_measured_never_share_a_column():
     assert header == ["Claim", "Reported", "Measured", "Verdict and why"]
     assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", claims.NOTHING]
     assert [row[0] for row in rows] == ["Statement of a.<br>`a`", "", "Statement of b.<br>`b`"]
-    assert [row[3].split(":")[0] for row in rows] == ["**supported**", "**supported**", "**not tested here**"]
+    assert [row[3].split(":")[0] for row in rows] == ["**supported, one seed**"] * 2 + ["**not tested here**"]
     for row in rows:
         assert "+9" not in row[2] + row[3]
         assert "+20.0" not in row[1]
@@ -281,7 +281,7 @@ def test_overview_has_a_column_for_each_scale_that_tests_something():
     found = [judged(yes, "a"), judged(none, "a", "cpu"), judged(none, "b"), judged(none, "b", "cpu")]
     header, _, *rows = map(entries, claims.overview(found).splitlines())
     assert header == ["Claim", "Paper", "`digits`"]
-    assert [row[2] for row in rows] == ["**supported**", claims.NOTHING]
+    assert [row[2] for row in rows] == ["**supported, one seed**", claims.NOTHING]
 
 
 def test_rerun_commands_match_the_records_of_the_verdict(folder):

@@ -47,13 +47,13 @@ class Whole(Ledger):
 
 @cache
 def whole(name: str, scale: str) -> tuple[Ledger, list[Run]]:
-    ones = BOTH[name].runs(scale)
+    ones = studies.evidence(BOTH[name], scale)
     return Whole(ones), ones
 
 
 @cache
 def judged(claim: Claim, scale: str) -> list[tuple[Run, Run]]:
-    """The pairs that the verdict rests on, if every run of the claim's study had a record."""
+    """The pairs that the verdict rests on, if every run of the claim's study, and of the protocol, had a record."""
     (records, ones), seen = whole(claim.id.split("-")[0], scale), []
 
     def watched(*words, **options):
@@ -92,7 +92,7 @@ def test_pairs_differ_in_what_the_claim_is_about(claim, scale):
             "sparta-learned-elsewhere": {"donor"},
             "sparta-denoising": {"model_options"},
         }.get(claim.id, set())
-        assert replace(one.schedule, learn=(0.0, 1.0)) == replace(other.schedule, learn=(0.0, 1.0))
+        assert replace(one.schedule, learn=(0.0, 1.0)) == replace(other.schedule, learn=(0.0, 1.0))  # weight decay too
         if claim.id == "sparta-denoising":  # of the same network
             assert one.model_options | {"denoise": True} == other.model_options
 
@@ -131,7 +131,7 @@ def test_seeds_of_what_is_compared():
 
 def test_hinges_other_than_seven():
     for one, other in judged(CLAIMS["splash-seven"], "cpu"):
-        assert one.activation_options == {}
+        assert one.activation_options == {"hinges": "even"}  # as the others' are
         assert other.activation_options.keys() == {"S"}
         assert other.activation_options["S"] != 7
 

@@ -104,6 +104,53 @@ def test_the_strongest_attack_that_both_have(tmp_path):
     assert compare(records, runs, is_("silu"), is_("relu")).label == "not tested here"
 
 
+def test_a_network_that_was_evaluated_twice_is_one(tmp_path):
+    """Of its two records that with more attacks counts, in whichever order they come."""
+    silu, relu = tiny.record(SILU, right(120)), tiny.record(RELU, right(80))
+    suite = replace(SILU.suite, attacks=(*SILU.suite.attacks, "square"))
+    fuller = tiny.record(replace(SILU, suite=suite), right(119))
+    more = fuller.best.outcomes | {"square": Outcome.of(torch.tensor(right(119)), 1.0)}
+    fuller = replace(fuller, best=replace(fuller.best, outcomes=more))
+    records, runs = kept(tmp_path, silu, fuller, relu)
+    for order in (runs, runs[::-1]):
+        found = compare(records, order, is_("silu"), is_("relu"))
+        assert found.records == (fuller.id, relu.id)
+        assert (found.groups, found.said) == (1, "supported, one seed")
+
+
+def test_every_dataset_must_say_so(tmp_path):
+    """Two datasets are two experiments; no interval is taken over them, and both must agree."""
+
+    def of(dataset: str, more: int) -> list[Record]:
+        both = ((SILU, 80 + more), (RELU, 80))
+        return [tiny.record(replace(run, dataset=dataset), right(count)) for run, count in both]
+
+    records, runs = kept(tmp_path / "a", *of("mnist", 40), *of("cifar10", 35))
+    found = compare(records, runs, is_("silu"), is_("relu"))
+    assert (found.label, found.said, list(found.parts)) == ("supported", "supported, one seed", ["mnist", "cifar10"])
+    assert "over" not in found.measured
+    assert found.measured.endswith("(1 seed, n = 200, cifar10)")
+    assert claims.why(found) == "p is below 0.05"
+    records, runs = kept(tmp_path / "b", *of("mnist", 40), *of("cifar10", -35))
+    found = compare(records, runs, is_("silu"), is_("relu"))
+    assert (found.label, found.said, len(found.records)) == ("undecided", "undecided", 4)
+    assert claims.why(found) == "mnist: p is below 0.05; cifar10: p is below 0.05, against the claim"
+
+
+def test_beside_autoattack_on_few_images_stands_a_weaker_attack_on_more(tmp_path):
+    def with_auto(run: Run, count: int, few: int) -> Record:
+        record = tiny.record(run, right(count))
+        auto = {"autoattack": Outcome.of(torch.tensor(right(few, 20)), 1.0)}
+        return replace(record, best=replace(record.best, outcomes=record.best.outcomes | auto))
+
+    records, runs = kept(tmp_path, with_auto(SILU, 120, 10), with_auto(RELU, 80, 9))
+    found = compare(records, runs, is_("silu"), is_("relu"))
+    assert found.label == "undecided"
+    assert "+5.0 points under autoattack" in found.measured
+    assert "(1 seed, n = 20; +20.0 under pgd50, n = 200)" in found.measured
+    assert "pgd50" not in compare(records, runs, is_("silu"), is_("relu"), attack="autoattack").measured
+
+
 # Margins
 
 
@@ -301,10 +348,11 @@ def test_claims_of_several_parts():
     yes, no, open_, never = (
         Verdict(label, label, (label,)) for label in ("supported", "contradicted", "undecided", "not tested here")
     )
-    assert every(yes, yes) == Verdict("supported", "supported; supported", ("supported",))
-    assert every(yes, no).label == "contradicted"
-    assert every(yes, open_).label == "undecided"
-    assert every(no, never).label == "not tested here"
+    parts = {"a": yes, "b": yes}
+    assert every(parts) == Verdict("supported", "supported; supported", ("supported",), parts=parts)
+    assert every({"a": yes, "b": no}).label == "contradicted"
+    assert every({"a": yes, "b": open_}).label == "undecided"
+    assert every({"a": no, "b": never}).label == every({}).label == "not tested here"
 
 
 def test_a_claim_that_one_of_several_will_do():
@@ -313,11 +361,13 @@ def test_a_claim_that_one_of_several_will_do():
         for label, points in (("supported", "+3.0"), ("contradicted", "-4.0"), ("undecided", "+0.5"))
     )
     never = Verdict("not tested here")
-    assert some({"a": no, "b": yes}) == Verdict("supported", "best of 2, b: +3.0 points", ("contradicted", "supported"))
+    best, parts = "best of 2, b: +3.0 points", {"a": no, "b": yes}
+    assert some(parts) == Verdict("supported", best, ("contradicted", "supported"), parts=parts)
     assert some({"a": no, "b": no}).label == "contradicted"
     assert some({"a": no, "b": open_}).label == "undecided"
     assert some({"a": no}).label == "undecided"  # another shape might
-    assert some({"a": no, "b": never}) == Verdict("undecided", "best of 1, a: -4.0 points", ("contradicted",))
+    lone = Verdict("undecided", "best of 1, a: -4.0 points", ("contradicted",), parts={"a": no})
+    assert some({"a": no, "b": never}) == lone
     assert some({"a": never}).label == some({}).label == "not tested here"
 
 

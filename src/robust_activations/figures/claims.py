@@ -7,7 +7,7 @@ our records measure never share a column.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,10 +38,18 @@ def summary(found: Sequence[Judged]) -> str:
     """A sentence for each scale that tests any of these claims: how many of them got which verdict there."""
     sentences = []
     for scale in _scales(found):
-        labels = [one.verdict.label for one in found if one.scale == scale]
-        counts = [f"{labels.count(label)} {label}" for label in LABELS if label in labels]
-        sentences.append(f"Of {len(labels)} claims at scale `{scale}`: {', '.join(counts)}.")
+        own = [one.verdict for one in found if one.scale == scale]
+        sentences.append(f"Of {len(own)} claims at scale `{scale}`: {listed(_counts(own))}.")
     return " ".join(sentences) or "There are no records yet that test any of these claims."
+
+
+def _counts(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """`3 supported, 2 of them on one seed`, and so on."""
+    for label in LABELS:
+        if own := [one for one in verdicts if one.label == label]:
+            alone = sum(one.said != label for one in own)
+            share = {0: "", len(own): " (on one seed)"}.get(alone, f" ({alone} of them on one seed)")
+            yield f"{len(own)} {label}{share}"
 
 
 LABELS = ("supported", "contradicted", "undecided", UNTESTED)
@@ -54,7 +62,7 @@ def stands(found: Sequence[Judged], *ids: str) -> str:
     said = []
     for name in ids:
         own = [one for one in found if one.claim.id == name and _tested(one)]
-        said += [f"`{name}` at `{one.scale}`: **{one.verdict.label}**, {measured(one.verdict)}" for one in own]
+        said += [f"`{name}` at `{one.scale}`: **{one.verdict.said}**, {measured(one.verdict)}" for one in own]
         said += [] if own else [f"`{name}`: not tested at any scale yet"]
     return "<br>".join(said)
 
@@ -72,18 +80,21 @@ def why(verdict: Verdict) -> str:
     """What of the rule decided, read off the verdict's own numbers: p-values, and intervals that exclude 0 or not."""
     if not verdict.records:
         return "no records that can be compared, or the runs collapsed"
-    parts = re.split(r"(?<=\)); (?!\()", verdict.measured)
-    return "; ".join(dict.fromkeys(_reason(part, verdict.label if len(parts) == 1 else "") for part in parts))
+    if verdict.parts and not verdict.measured.startswith("best of"):
+        reasons = {name: why(part) for name, part in verdict.parts.items()}
+        if len(set(reasons.values())) > 1:
+            return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        return next(iter(reasons.values()))
+    return _reason(verdict.measured, verdict.label)
 
 
 def _reason(words: str, label: str) -> str:
-    """Of one comparison; `label` is its own verdict, or empty where it is one part of a claim."""
+    """Of one comparison, or of the best of several."""
     number, noun, groups = re.findall(r"\((\d+) (\w+?)s?(?: in (\d+) groups?)?[,)]", words)[-1]
     several, over = int(groups or number) > 1, f"{'group' if groups else noun}s"
-    low, high = map(float, (re.findall(r"\[([^,]+), ([^\]]+)\]", words) or [("nan", "nan")])[0])
     if found := re.search(r"p = ([\d.e+-]+)", words):
-        small, apart = float(found[1]) < 0.05, not several or low > 0 or high < 0
-        if label in ("supported", "contradicted") or (not label and small and apart):
+        small = float(found[1]) < 0.05
+        if label in ("supported", "contradicted"):
             against = ", against the claim" if _against(words) else ""
             return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
         if small and words.startswith("best of"):
@@ -112,7 +123,7 @@ def labels(found: Sequence[Judged], *ids: str) -> str:
     """The verdicts on the claims with these ids, without the measurements, at each scale that tests them."""
     said = []
     for name in ids:
-        own = [f"**{one.verdict.label}** (`{one.scale}`)" for one in found if one.claim.id == name and _tested(one)]
+        own = [f"**{one.verdict.said}** (`{one.scale}`)" for one in found if one.claim.id == name and _tested(one)]
         said.append(f"`{name}`: {', '.join(own) or 'not tested at any scale yet'}")
     return "<br>".join(said)
 
@@ -178,7 +189,7 @@ def beside(found: Sequence[Judged]) -> str:
     """Reported and measured, each in its own column, for the claims at one scale."""
     rows = []
     for one in found:
-        rows.append([_statement(one), _reported(one), measured(one.verdict), f"**{one.verdict.label}**"])
+        rows.append([_statement(one), _reported(one), measured(one.verdict), f"**{one.verdict.said}**"])
     return table(["Claim", "Reported", "Measured", "Verdict"], rows)
 
 
@@ -216,7 +227,7 @@ def standing(found: Sequence[Judged]) -> str:
         cells = [f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])]
         tested = [one for one in group if _tested(one)]
         for one in tested:
-            label = f"**{one.verdict.label}**: {why(one.verdict)}"
+            label = f"**{one.verdict.said}**: {why(one.verdict)}"
             rows.append([*cells, f"`{one.scale}`: {measured(one.verdict)}", label])
             cells = ["", ""]
         if not tested:
@@ -229,7 +240,7 @@ def overview(found: Sequence[Judged]) -> str:
     scales = _scales(found)
     rows = []
     for group in _by_claim(found):
-        labels = {one.scale: f"**{one.verdict.label}**" if _tested(one) else NOTHING for one in group}
+        labels = {one.scale: f"**{one.verdict.said}**" if _tested(one) else NOTHING for one in group}
         paper = f"{{cite:t}}`{group[0].claim.citation}`"
         rows.append([_statement(group[0]), paper, *(labels[scale] for scale in scales)])
     return table(["Claim", "Paper", *(f"`{scale}`" for scale in scales)], rows)
@@ -255,7 +266,7 @@ def details(found: Sequence[Judged]) -> str:
 def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> str:
     first = group[0]
     rows = [
-        [f"`{one.scale}`: **{one.verdict.label}**", measured(one.verdict), why(one.verdict)]
+        [f"`{one.scale}`: **{one.verdict.said}**", measured(one.verdict), why(one.verdict)]
         for one in group
         if _tested(one)
     ]

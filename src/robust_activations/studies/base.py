@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -34,11 +34,30 @@ class Reported:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What our records say of a claim at one scale."""
+    """What our records say of a claim at one scale.
+
+    `groups`: how many independent groups of networks it rests on. `parts`: the verdicts it was made of, by name.
+    """
 
     label: Label
     measured: str = ""
     records: tuple[str, ...] = ()
+    groups: int = 0
+    parts: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """The label, and whether it rests on one training, whose luck nothing shows: `supported, one seed`."""
+        decided = self.label in ("supported", "contradicted")
+        return f"{self.label}, one seed" if decided and self.groups == 1 else self.label
+
+    @classmethod
+    def of_parts(cls, label: Label, parts: Mapping[str, Verdict], measured: str = "") -> Verdict:
+        """Rests on all that its parts rest on; `measured` is theirs, one after the other, if nothing else is said."""
+        found = parts.values()
+        records = dict.fromkeys(name for one in found for name in one.records)
+        measured = measured or "; ".join(one.measured for one in found)
+        return cls(label, measured, tuple(records), min(one.groups for one in found), dict(parts))
 
 
 @dataclass(frozen=True)
@@ -71,6 +90,7 @@ class Study:
 
 Test = Callable[[Ledger, list[Run]], Verdict]
 Wanted = Callable[[Run], bool]
+Pairs = list[tuple[Record, Record]]
 # Strongest first: a verdict rests on the strongest attack that both networks have been through.
 LADDER = ("autoattack", "pgd200", "pgd50", "pgd20")
 ACTIVATION = ("activation", "activation_options", "share")
@@ -87,26 +107,37 @@ def matched(
     """Records of `first` and `second` that agree in seed, test images and all else that decides a result.
 
     `differ` names the fields of a Run that may differ; how a network was evaluated may differ too. `also` is what must
-    hold of the two runs besides. Collapsed runs are left out.
+    hold of the two runs besides. Collapsed runs are left out. A network that was evaluated more than once counts once,
+    with its fullest evaluation.
     """
 
-    def setting(run: Run) -> Run:
-        plain = {name: getattr(_PLAIN, name) for name in (*differ, "suite")}
-        return replace(run, **plain)
+    def setting(run: Run, *free: str) -> str:
+        return replace(run, **{name: getattr(_PLAIN, name) for name in (*free, "suite")}).id
+
+    def networks(wanted: Wanted) -> list[Record]:
+        fullest: dict[str, Record] = {}
+        for record in (records[run] for run in runs if wanted(run) and run in records):
+            if not record.collapsed:
+                known = fullest.setdefault(setting(record.run), record)
+                fullest[setting(record.run)] = max(known, record, key=_fullness)
+        return list(fullest.values())
 
     others: dict[str, list[Record]] = {}
-    for run in runs:
-        if second(run) and run in records and not records[run].collapsed:
-            others.setdefault(setting(run).id, []).append(records[run])
+    for record in networks(second):
+        others.setdefault(setting(record.run, *differ), []).append(record)
     return [
-        (records[run], other)
-        for run in runs
-        if first(run) and run in records and not records[run].collapsed
-        for other in others.get(setting(run).id, ())
-        if other.id != run.id
-        and also(run, other.run)
-        and other.provenance.dataset_sha256 == records[run].provenance.dataset_sha256
+        (record, other)
+        for record in networks(first)
+        for other in others.get(setting(record.run, *differ), ())
+        if other.id != record.id
+        and also(record.run, other.run)
+        and other.provenance.dataset_sha256 == record.provenance.dataset_sha256
     ]
+
+
+def _fullness(record: Record) -> int:
+    """How many attacks and measures the best checkpoint was tested with."""
+    return len(record.best.outcomes) + len(record.best.measures)
 
 
 _PLAIN = Run("digits", "digits_cnn", "relu", Threat("linf", "8/255"))
@@ -136,7 +167,8 @@ def compare(
     95 % interval of the difference over groups that excludes 0. Pairs that share a record are one group, for they err
     together; seeds are groups of one pair each. p is McNemar's exact one over all pairs, or, for several pairs of a
     single group, that of a t test of the images' mean differences. The images are the same in every pair: the interval
-    is what guards against a lucky seed. `attack` is the strongest that both have.
+    is what guards against a lucky seed. `attack` is the strongest that both have. Of several datasets each must say so
+    (`on_each_dataset`).
 
     Where it is one of several tests for a claim, p is multiplied by their number, `times` (Bonferroni's correction).
 
@@ -148,34 +180,63 @@ def compare(
         one = attack or strongest(a, b)
         return one if all(one in record.best.outcomes for record in (a, b)) else None
 
-    pairs = [pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)]
-    if not pairs:
-        return Verdict("not tested here")
-    names = {(a.id, b.id): str(name(a, b)) for a, b in pairs}
-    tests = {(a.id, b.id): paired(a, b, names[a.id, b.id]) for a, b in pairs}
-    groups = independent(pairs)
-    mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
-    p, over_images = _over_images(pairs, names, single=len(groups) == 1)
-    p = min(1.0, times * p)
-    label: Label = "undecided"
-    if margin:
-        low, high = (low, high) if len(groups) > 1 else over_images
-        label = "supported" if low > -margin else "contradicted" if high < -margin else "undecided"
-    elif p < alpha and (len(groups) == 1 or low > 0 or high < 0):
-        label = "supported" if mean > 0 else "contradicted"
-    interval = ""
-    if len(groups) > 1 or margin:
-        noun = _noun(pairs) if len(groups) == len(pairs) else "group"
-        over = f" over {noun}s" if len(groups) > 1 else ""
-        interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
-    kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
-    test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
-    measured = f"{100 * mean:+.1f} points under {'/'.join(dict.fromkeys(names.values()))}{interval}; {test}"
-    return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes})", ids(pairs))
+    def judge(pairs: Pairs) -> Verdict:
+        names = {(a.id, b.id): str(name(a, b)) for a, b in pairs}
+        tests = {(a.id, b.id): paired(a, b, names[a.id, b.id]) for a, b in pairs}
+        groups = independent(pairs)
+        mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
+        p, over_images = _over_images(pairs, names, single=len(groups) == 1)
+        p = min(1.0, times * p)
+        label: Label = "undecided"
+        if margin:
+            low, high = (low, high) if len(groups) > 1 else over_images
+            label = "supported" if low > -margin else "contradicted" if high < -margin else "undecided"
+        elif p < alpha and (len(groups) == 1 or low > 0 or high < 0):
+            label = "supported" if mean > 0 else "contradicted"
+        interval = ""
+        if len(groups) > 1 or margin:
+            noun = _noun(pairs) if len(groups) == len(pairs) else "group"
+            over = f" over {noun}s" if len(groups) > 1 else ""
+            interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
+        kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
+        test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
+        measured = f"{100 * mean:+.1f} points under {'/'.join(dict.fromkeys(names.values()))}{interval}; {test}"
+        more = "" if attack else _on_more_images(pairs)
+        return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes}{more})", ids(pairs), len(groups))
+
+    return on_each_dataset([pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)], judge)
 
 
-Pairs = list[tuple[Record, Record]]
+def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
+    """The verdict on pairs: what every dataset says, undecided where they do not say the same.
+
+    Other data are another experiment, not another seed, so that no interval is taken over datasets. And as all of them
+    must say so, no p needs to be corrected for their number.
+    """
+    own: dict[str, Pairs] = {}
+    for pair in pairs:
+        own.setdefault(pair[0].run.dataset, []).append(pair)
+    parts = {dataset: one for dataset, some in own.items() if (one := judge(some)).label != "not tested here"}
+    if len(parts) < 2:
+        return next(iter(parts.values()), Verdict("not tested here"))
+    parts = {name: replace(one, measured=f"{one.measured[:-1]}, {name})") for name, one in parts.items()}
+    labels = {one.label for one in parts.values()}
+    return Verdict.of_parts(labels.pop() if len(labels) == 1 else "undecided", parts)
+
+
+def _on_more_images(pairs: Pairs) -> str:
+    """Where AutoAttack, being dear, saw fewer images than a weaker attack did: the difference under that one."""
+    if any(strongest(*pair) != "autoattack" for pair in pairs):
+        return ""
+    n = max(paired(*pair, "autoattack").n for pair in pairs)
+    for attack in LADDER[1:]:
+        if all(attack in record.best.outcomes for pair in pairs for record in pair):
+            tests = [paired(*pair, attack) for pair in pairs]
+            if min(test.n for test in tests) > n:
+                mean = 100 * float(np.mean([test.difference for test in tests]))
+                return f"; {mean:+.1f} under {attack}, n = {'/'.join(dict.fromkeys(str(test.n) for test in tests))}"
+    return ""
 
 
 def independent(pairs: Pairs) -> list[Pairs]:

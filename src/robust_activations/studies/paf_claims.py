@@ -83,8 +83,11 @@ def one_beats_relu(records: Ledger, runs: list[Run], shapes: Mapping[str, Wanted
 def yu(records: Ledger, runs: list[Run]) -> Verdict:
     """A second derivative of 5 against what is flatter and what is sharper, as far as the scale has planned it."""
     sharp = shape("psilu", {40.0}, adversarial=True)
-    rivals = [published("silu"), published("relu"), *[sharp] * any(map(sharp, runs))]
-    return every(*(compare(records, runs, shape("psilu", {10.0}, adversarial=True), rival) for rival in rivals))
+    rivals = {"SiLU": published("silu"), "ReLU": published("relu")} | (
+        {"α = 40": sharp} if any(map(sharp, runs)) else {}
+    )
+    best, number = shape("psilu", {10.0}, adversarial=True), len(rivals)
+    return every({name: compare(records, runs, best, rival, times=number) for name, rival in rivals.items()})
 
 
 CLAIMS = (
@@ -132,10 +135,12 @@ CLAIMS = (
         citation="dai2021",
         reported=Reported("in words only", V1, "SEEN"),
         test=lambda records, runs: every(
-            *(
-                compare_measure(records, runs, shape("psilu", {10.0}, adversarial=False), standard(name), "radius")
+            {
+                title(name): compare_measure(
+                    records, runs, shape("psilu", {10.0}, adversarial=False), standard(name), "radius", times=2
+                )
                 for name in ("silu", "relu")
-            )
+            }
         ),
     ),
     Claim(
@@ -168,7 +173,10 @@ CLAIMS = (
         citation="dai2022",
         reported=Reported("in words only", V2, "SEEN"),
         test=lambda records, runs: every(
-            *(compare(records, runs, published("relu"), one, margin=0.01) for one in frozen(runs, "prelu").values())
+            {
+                name: compare(records, runs, published("relu"), one, margin=0.01)
+                for name, one in frozen(runs, "prelu").items()
+            }
         ),
     ),
     Claim(

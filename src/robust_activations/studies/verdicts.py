@@ -12,16 +12,34 @@ from robust_activations.evaluation import Suite
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import over_seeds
-from robust_activations.studies.base import Label, Verdict, Wanted, counted, ids, independent, matched
+from robust_activations.studies.base import (
+    Label,
+    Pairs,
+    Verdict,
+    Wanted,
+    counted,
+    ids,
+    independent,
+    matched,
+    on_each_dataset,
+)
 
 
 def compare_measure(
-    records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
+    records: Ledger,
+    runs: list[Run],
+    first: Wanted,
+    second: Wanted,
+    measure: str,
+    *,
+    alpha: float = 0.05,
+    times: int = 1,
 ) -> Verdict:
     """Is the mean of a measure (`radius`, `lipschitz`) larger for `first`? On the images that both are right on.
 
     Supported or contradicted needs a paired t test over all images and pairs below `alpha` and, with two or more
     independent groups of pairs, an interval over groups that excludes 0. A group's differences are averaged by image.
+    p is multiplied by `times`, as in `compare`.
     """
 
     def difference(a: Record, b: Record) -> np.ndarray:
@@ -29,20 +47,26 @@ def compare_measure(
         n = min(len(one), len(other))
         return (one[:n] - other[:n]).astype(np.float64)
 
+    def judge(pairs: Pairs) -> Verdict:
+        groups = [np.mean([difference(a, b) for a, b in one], axis=0) for one in independent(pairs)]
+        found = [values[~np.isnan(values)] for values in groups]
+        if min(map(len, found)) < 2:
+            return Verdict("not tested here")
+        p = min(1.0, times * float(stats.ttest_1samp(np.concatenate(found), 0).pvalue))
+        mean, low, high = over_seeds([float(values.mean()) for values in found])
+        label: Label = "undecided"
+        if p < alpha and (len(found) == 1 or low > 0 or high < 0):
+            label = "supported" if mean > 0 else "contradicted"
+        images, corrected = sum(map(len, found)), f"(times {times}) " if times > 1 else ""
+        measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
+        return Verdict(label, measured, ids(pairs), len(groups))
+
+    return on_each_dataset(_measured(records, runs, first, second, measure), judge)
+
+
+def _measured(records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str) -> Pairs:
     both = matched(records, runs, first, second)
-    pairs = [(a, b) for a, b in both if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
-    groups = [np.mean([difference(a, b) for a, b in one], axis=0) for one in independent(pairs)] if pairs else []
-    found = [values[~np.isnan(values)] for values in groups]
-    if not found or min(map(len, found)) < 2:
-        return Verdict("not tested here")
-    p = float(stats.ttest_1samp(np.concatenate(found), 0).pvalue)
-    mean, low, high = over_seeds([float(values.mean()) for values in found])
-    label: Label = "undecided"
-    if p < alpha and (len(found) == 1 or low > 0 or high < 0):
-        label = "supported" if mean > 0 else "contradicted"
-    images = sum(map(len, found))
-    measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} ({counted(pairs)}, {images} images)"
-    return Verdict(label, measured, ids(pairs))
+    return [(a, b) for a, b in both if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
 
 
 def compare_distance(
@@ -61,27 +85,26 @@ def compare_distance(
         both = ~np.isnan(one[:n]) & ~np.isnan(other[:n])
         return (one[:n] > other[:n]).astype(float)[both] - (one[:n] < other[:n])[both]
 
-    found = matched(records, runs, first, second)
-    pairs = [(a, b) for a, b in found if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
-    if not pairs:
-        return Verdict("not tested here")
-    groups = [np.concatenate([signs(a, b) for a, b in one]) for one in independent(pairs)]
-    everything = np.concatenate(groups)
-    larger, smaller = int((everything > 0).sum()), int((everything < 0).sum())
-    if not larger + smaller:
-        return Verdict("not tested here")
-    p = float(stats.binomtest(larger, larger + smaller).pvalue)
-    _, low, high = over_seeds([float(values.mean()) for values in groups])
-    label: Label = "undecided"
-    if p < alpha and (len(groups) == 1 or low > 0 or high < 0):
-        label = "supported" if larger > smaller else "contradicted"
-    one, other = (median_distance([pair[i] for pair in pairs], measure) for i in (0, 1))
-    share = 100 * larger / (larger + smaller)
-    measured = (
-        f"median {measure} distance {one:.3g} against {other:.3g}, larger on {share:.0f} % of "
-        f"{larger + smaller} images; sign test p = {p:.2g} ({counted(pairs)})"
-    )
-    return Verdict(label, measured, ids(pairs))
+    def judge(pairs: Pairs) -> Verdict:
+        groups = [np.concatenate([signs(a, b) for a, b in one]) for one in independent(pairs)]
+        everything = np.concatenate(groups)
+        larger, smaller = int((everything > 0).sum()), int((everything < 0).sum())
+        if not larger + smaller:
+            return Verdict("not tested here")
+        p = float(stats.binomtest(larger, larger + smaller).pvalue)
+        _, low, high = over_seeds([float(values.mean()) for values in groups])
+        label: Label = "undecided"
+        if p < alpha and (len(groups) == 1 or low > 0 or high < 0):
+            label = "supported" if larger > smaller else "contradicted"
+        one, other = (median_distance([pair[i] for pair in pairs], measure) for i in (0, 1))
+        share = 100 * larger / (larger + smaller)
+        measured = (
+            f"median {measure} distance {one:.3g} against {other:.3g}, larger on {share:.0f} % of "
+            f"{larger + smaller} images; sign test p = {p:.2g} ({counted(pairs)})"
+        )
+        return Verdict(label, measured, ids(pairs), len(groups))
+
+    return on_each_dataset(_measured(records, runs, first, second, measure), judge)
 
 
 def median_distance(records: Iterable[Record], measure: str) -> float:
@@ -101,22 +124,23 @@ def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted)
 
     Over independent groups of pairs where there are two or more; else from the number of held-out images alone.
     """
+
+    def judge(pairs: Pairs) -> Verdict:
+        groups = independent(pairs)
+        mean, low, high = over_seeds(
+            [float(np.mean([robust_gap(a)[0] - robust_gap(b)[0] for a, b in one])) for one in groups]
+        )
+        if len(groups) == 1:
+            a, b = pairs[0]
+            half = 1.96 * (robust_gap(a)[1] ** 2 + robust_gap(b)[1] ** 2) ** 0.5
+            low, high = mean - half, mean + half
+        label: Label = "supported" if high < 0 else "contradicted" if low > 0 else "undecided"
+        interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+        return Verdict(label, f"gap {100 * mean:+.1f} points {interval} ({counted(pairs)})", ids(pairs), len(groups))
+
     both = matched(records, runs, first, second)
     pairs = [pair for pair in both if all("held_pgd10" in record.history[-1] for record in pair)]
-    if not pairs:
-        return Verdict("not tested here")
-    groups = independent(pairs)
-    mean, low, high = over_seeds(
-        [float(np.mean([robust_gap(a)[0] - robust_gap(b)[0] for a, b in one])) for one in groups]
-    )
-    if len(groups) == 1:
-        a, b = pairs[0]
-        half = 1.96 * (robust_gap(a)[1] ** 2 + robust_gap(b)[1] ** 2) ** 0.5
-        low, high = mean - half, mean + half
-    label: Label = "supported" if high < 0 else "contradicted" if low > 0 else "undecided"
-    interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
-    measured = f"gap {100 * mean:+.1f} points {interval} ({counted(pairs)})"
-    return Verdict(label, measured, ids(pairs))
+    return on_each_dataset(pairs, judge)
 
 
 def learned_value(record: Record, name: str, epoch: int = -1) -> float:
@@ -142,7 +166,7 @@ def moved(
         label = "supported" if (low > start) == up else "contradicted"
     interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
     measured = f"from {start:g} to {mean:.2f}{interval} ({len(found)} run{'s' * (len(found) > 1)})"
-    return Verdict(label, measured, tuple(record.id for record in found))
+    return Verdict(label, measured, tuple(record.id for record in found), len(found))
 
 
 def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
@@ -176,19 +200,16 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
     elif labels == {"contradicted"} and len(tested) == len(verdicts) > 1:
         label = "contradicted"
     best = max(tested, key=lambda name: float(tested[name].measured.split(maxsplit=1)[0]))
-    records = dict.fromkeys(name for verdict in tested.values() for name in verdict.records)
-    return Verdict(label, f"best of {len(tested)}, {best}: {tested[best].measured}", tuple(records))
+    return Verdict.of_parts(label, tested, f"best of {len(tested)}, {best}: {tested[best].measured}")
 
 
-def every(*verdicts: Verdict) -> Verdict:
-    """Of a claim with several parts: supported if all are, contradicted if one is."""
-    labels = [verdict.label for verdict in verdicts]
-    if "not tested here" in labels:
+def every(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Of a claim with several parts, named: supported if all are, contradicted if one is.
+
+    As one is enough to contradict it, the parts are to be corrected for their number, as in `some`.
+    """
+    labels = {verdict.label for verdict in verdicts.values()}
+    if not labels or "not tested here" in labels:
         return Verdict("not tested here")
-    label: Label = "undecided"
-    if "contradicted" in labels:
-        label = "contradicted"
-    elif set(labels) == {"supported"}:
-        label = "supported"
-    records = dict.fromkeys(name for verdict in verdicts for name in verdict.records)
-    return Verdict(label, "; ".join(verdict.measured for verdict in verdicts), tuple(records))
+    label: Label = "contradicted" if "contradicted" in labels else "undecided"
+    return Verdict.of_parts("supported" if labels == {"supported"} else label, verdicts)
