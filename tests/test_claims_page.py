@@ -244,7 +244,7 @@ def test_caveats_count_each_record_once(folder):
     write(replace(tiny.record(first), collapsed="fell"), folder / "ledger", "paf")
     write(tiny.record(second), folder / "ledger", "paf")
     words = claims.caveats("paf", [judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
-    assert "of 2 records behind" in words
+    assert "of the 2 records that these verdicts may draw on" in words
     assert "of these records 1 collapsed" in words
     assert "2 of them stand on this page" in words
 
@@ -298,7 +298,7 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
         assert sum(one.verdict.label != claims.UNTESTED for one in tested) >= 10
         for one, box in zip(tested, boxes, strict=True):
             globs = re.findall(
-                rf'^robust-activations run (?:{study.name}|protocol) --scale digits --only "(.*)"$', box, re.M
+                rf'^robust-activations run (?:{study.name}|protocol) --scale digits \\\n    --only "(.*)"$', box, re.M
             )
             for name in one.verdict.records:
                 assert f"`{name}`" in box

@@ -89,3 +89,22 @@ def test_masking_names_who_failed_and_what():
     (row,) = map(entries, table.splitlines()[2:])
     assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
     assert words == "At `digits` 1 of 2 records passed every check at both checkpoints."
+
+
+def test_settings_are_weighed_where_both_are_recorded():
+    choices = splash.choices("cpu")
+    names = ("S = 7", "ReLU", splash.EVEN, critics.BARE)
+    records, _ = held(
+        *(tiny.record(choices[name], right(n)) for name, n in zip(names, (85, 80, 120, 140), strict=True))
+    )
+    rows = [*map(entries, critics.settings({"cpu": records}).splitlines()[2:])]
+    said = [(row[2], row[3].split()[0]) for row in rows]
+    assert said == [
+        ("SPLASH above ReLU", "+2.5"),
+        ("SPLASH, evenly spaced above SPLASH", "+17.5"),
+        ("ReLU without BatchNorm above ReLU", "+30.0"),
+        ("SPLASH, evenly spaced above ReLU without BatchNorm", "−10.0"),
+    ]
+    assert {row[0] for row in rows} == {"`cpu`, mnist"}
+    few, _ = held(*(tiny.record(choices[name], right(80)) for name in names[:3]))
+    assert critics.settings({"cpu": few}) == "No scale has records of these choices yet."

@@ -349,7 +349,7 @@ def test_claims_of_several_parts():
         Verdict(label, label, (label,)) for label in ("supported", "contradicted", "undecided", "not tested here")
     )
     parts = {"a": yes, "b": yes}
-    assert every(parts) == Verdict("supported", "supported; supported", ("supported",), parts=parts)
+    assert every(parts) == Verdict("supported", "supported, a); supported, b)", ("supported",), parts=parts)
     assert every({"a": yes, "b": no}).label == "contradicted"
     assert every({"a": yes, "b": open_}).label == "undecided"
     assert every({"a": no, "b": never}).label == every({}).label == "not tested here"

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
 from robust_activations.figures.standings import CHECKS, NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import STUDIES, audit
@@ -71,22 +70,18 @@ def every(ledger: Ledger) -> str:
 
 
 def _table(records: Iterable[Record]) -> str:
+    """What speaks against a record stands in `verdict`, which is where it is explained."""
     rows = []
     for record in records:
-        made, found = record.provenance, audit.faults(record)
+        made, flag = record.provenance, " (see above)" if audit.faults(record) else ""
         rows.append(
             [
-                f"`{record.run.label}`",
-                f"`{record.id}`",
-                made.started[:16].replace("T", NBSP),
-                made.device,
-                f"`{(made.commit or 'none')[:7]}`",
+                f"`{record.run.label}`<br>`{record.id}`{flag}",
+                f"{made.started[:16].replace('T', NBSP)}<br>{made.device}, `{(made.commit or 'none')[:7]}`",
                 f"{made.seconds / 60:.0f}",
-                listed(found.values()) if found else "nothing",
             ]
         )
-    header = ["Run", "Record", "Started, UTC", "Machine", "Commit", "Minutes", "Speaks against it"]
-    return table(header, rows)
+    return table(["Run and record", "Started (UTC), machine, commit", "Minutes"], rows)
 
 
 def _counted(n: int) -> str:

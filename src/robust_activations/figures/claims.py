@@ -98,7 +98,10 @@ def _reason(words: str, label: str) -> str:
             against = ", against the claim" if _against(words) else ""
             return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
         if small and words.startswith("best of"):
-            return "p is below 0.05, against the claim, but not for every shape that was tried, or one alone was"
+            rest = (
+                "no other shape was tried" if words.startswith("best of 1,") else "not for every shape that was tried"
+            )
+            return f"p is below 0.05, against the claim, but {rest}"
         if small:
             return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
         return "p is not below 0.05"
@@ -172,8 +175,8 @@ def caveats(study: str, found: Sequence[Judged]) -> str:
         "*pairs* in a verdict are several settings or activations. Those that share a network, as that of ReLU, count "
         "as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
-        f": would flatter whoever has them. Checks for them stand in every record; of {len(every)} records behind "
-        f"this page {masked} failed any. This does not prove that none is masked. Collapsed runs are left out of "
+        f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records "
+        f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove that none is masked. Collapsed runs are left out of "
         f"verdicts; of these records {collapsed} collapsed.\n\n"
         "many verdicts\n"
         f": {tests} of them stand on this page. Where no effect exists, each has a 5 % risk of its own, so "
@@ -304,9 +307,9 @@ def _rerun(one: Judged, planned: Planned) -> list[str]:
 
 
 def commands(study: str, scale: str, runs: Sequence[Run]) -> list[str]:
-    """A line for each label among these runs, every seed of it: `robust-activations run ... --only "LABEL/*"`."""
+    """For each label among these runs, every seed of it: `robust-activations run ... --only "LABEL/*"`, in two lines."""
     labels = dict.fromkeys(run.label.rsplit("/", 1)[0] for run in runs)
-    return [f'robust-activations run {study} --scale {scale} --only "{label}/*"' for label in labels]
+    return [f'robust-activations run {study} --scale {scale} \\\n    --only "{label}/*"' for label in labels]
 
 
 def _untested(untested: Sequence[Judged], planned: Planned, read: Callable[[Path], Ledger]) -> list[str]:

@@ -14,9 +14,9 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.comparisons import against
+from robust_activations.figures.comparisons import against, corrected
 from robust_activations.figures.measured import listed
-from robust_activations.figures.rows import ATTACKS, Row
+from robust_activations.figures.rows import ATTACKS, Interval, Row
 from robust_activations.figures.standings import CHECKS, norm, percent, points
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
@@ -133,6 +133,36 @@ def _difference(one: Record, other: Record, attack: str) -> str:
     test = paired(one, other, attack)
     low, high = test.interval
     return f"{points(test.difference)} points [{points(low)}, {points(high)}] under {ATTACKS[attack]} (n = {test.n:,})"
+
+
+def settings(ledgers: Mapping[str, Ledger]) -> str:
+    """SPLASH above ReLU beside what two choices of ours move, BatchNorm and the places of the hinges; first seed.
+
+    At the scales that have both choices, under PGD-50 and AutoAttack or else PGD-20, corrected within the table.
+    """
+    sides = (("S = 7", "ReLU"), (splash.EVEN, "S = 7"), (BARE, "ReLU"), (splash.EVEN, BARE))
+    found, where = [], []
+    for scale, records in ledgers.items():
+        planned = splash.choices(scale)
+        made = {name: records[run] for name, run in planned.items() if run in records and not records[run].collapsed}
+        if not {BARE, splash.EVEN} <= made.keys():
+            continue
+        for one, other in sides:
+            both = made[one].best.outcomes.keys() & made[other].best.outcomes.keys()
+            for attack in [name for name in ("pgd50", "autoattack") if name in both] or ["pgd20"]:
+                test = paired(made[one], made[other], attack)
+                found.append((CALLED[one], CALLED[other], (test, Interval(test.difference, *test.interval))))
+                where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n = {test.n:,}"])
+    rows = [
+        [*place, f"{one.name} above {one.other}", one.cells[0], one.cells[-1]]
+        for place, one in zip(where, corrected(found), strict=True)
+    ]
+    header = ["Scale, data", "Attack", "Compared", "Points", "p, Holm"]
+    return table(header, rows) if rows else "No scale has records of these choices yet."
+
+
+BARE = "relu, no BatchNorm"
+CALLED = {"S = 7": "SPLASH", "ReLU": "ReLU", splash.EVEN: "SPLASH, evenly spaced", BARE: "ReLU without BatchNorm"}
 
 
 def levels(ledgers: Mapping[str, Ledger]) -> str:

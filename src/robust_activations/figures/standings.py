@@ -6,7 +6,7 @@ The tables are Markdown, which the book typesets where a cell has `mystnb={"mark
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
-from robust_activations import data, paths, runs
+from robust_activations import data, models, paths, runs
 from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
@@ -116,9 +116,9 @@ class Difference:
         return self.holm < 0.05
 
 
-def against_relu(one: Standings, attack: str = "pgd50") -> list[Difference]:
-    """Every ranked activation but ReLU, in the order of the ranking."""
-    relu = one.of("relu")[0]
+def against_relu(one: Standings, attack: str = "pgd50", *, seed: int = 0) -> list[Difference]:
+    """Every ranked activation but ReLU, in the order of the ranking; against this seed of ReLU."""
+    relu = one.of("relu")[seed]
     others = [record for record in one.ranked if record.run.activation != "relu"]
     tests = [paired(record, relu, attack) for record in others]
     adjusted = holm([test.p for test in tests])
@@ -252,6 +252,32 @@ def seed_table(one: Standings) -> str:
                 [style.title(name), *map(points, values), points(mean), f"[{points(low)},{NBSP}{points(high)}]"]
             )
     return table(["Activation", *(f"Seed {seed}" for seed in one.seeds), "Mean", "95 % interval"], rows)
+
+
+def evidence(found: Sequence[Standings]) -> str:
+    """What the answer rests on at each scale: data, network, seeds, images, and the smallest difference to be seen."""
+    rows, attacked = [], []
+    for one in found:
+        relu = one.of("relu")[0]
+        run, outcomes = relu.run, relu.best.outcomes
+        data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
+        counts = [f"{len(one.ranked)}", f"{len(one.seeds)}", f"{outcomes['pgd50'].n:,}"]
+        rows.append([f"`{one.scale}`", data, f"{network}, {run.schedule.epochs}", *counts, visible(one)])
+        if "autoattack" in outcomes:
+            attacked.append(f"{outcomes['autoattack'].n:,} images at `{one.scale}`")
+    header = ["Scale", "Data, ε", "Network, epochs", "Activations", "Seeds", "n", "Visible, points"]
+    words = "Seeds are those of ReLU, n the images attacked with PGD-50. With AutoAttack"
+    return f"{table(header, rows)}\n\n{words}: {listed(attacked)}."
+
+
+def visible(one: Standings) -> str:
+    """In points, the smallest difference to ReLU under PGD-50 that McNemar's test tells from 0 in one comparison.
+
+    For an activation that disagrees with ReLU on as many images as the middle one does.
+    """
+    found = against_relu(one)
+    split = sorted(row.paired.only_first + row.paired.only_second for row in found)
+    return f"{100 * detectable(split[len(split) // 2]) / found[0].paired.n:.1f}"
 
 
 def check_table(records: Iterable[Record]) -> str:

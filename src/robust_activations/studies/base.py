@@ -53,11 +53,10 @@ class Verdict:
 
     @classmethod
     def of_parts(cls, label: Label, parts: Mapping[str, Verdict], measured: str = "") -> Verdict:
-        """Rests on all that its parts rest on; `measured` is theirs, one after the other, if nothing else is said."""
-        found = parts.values()
-        records = dict.fromkeys(name for one in found for name in one.records)
-        measured = measured or "; ".join(one.measured for one in found)
-        return cls(label, measured, tuple(records), min(one.groups for one in found), dict(parts))
+        """Rests on all that its parts rest on; if `measured` is empty it is theirs, each with its name at the end."""
+        records = dict.fromkeys(name for one in parts.values() for name in one.records)
+        measured = measured or "; ".join(f"{one.measured.removesuffix(')')}, {name})" for name, one in parts.items())
+        return cls(label, measured, tuple(records), min(one.groups for one in parts.values()), dict(parts))
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,6 @@ def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
     parts = {dataset: one for dataset, some in own.items() if (one := judge(some)).label != "not tested here"}
     if len(parts) < 2:
         return next(iter(parts.values()), Verdict("not tested here"))
-    parts = {name: replace(one, measured=f"{one.measured[:-1]}, {name})") for name, one in parts.items()}
     labels = {one.label for one in parts.values()}
     return Verdict.of_parts(labels.pop() if len(labels) == 1 else "undecided", parts)
 

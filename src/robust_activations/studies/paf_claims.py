@@ -136,7 +136,7 @@ CLAIMS = (
         reported=Reported("in words only", V1, "SEEN"),
         test=lambda records, runs: every(
             {
-                title(name): compare_measure(
+                f"against {title(name)}": compare_measure(
                     records, runs, shape("psilu", {10.0}, adversarial=False), standard(name), "radius", times=2
                 )
                 for name in ("silu", "relu")
@@ -174,7 +174,7 @@ CLAIMS = (
         reported=Reported("in words only", V2, "SEEN"),
         test=lambda records, runs: every(
             {
-                name: compare(records, runs, published("relu"), one, margin=0.01)
+                f"against {name}": compare(records, runs, published("relu"), one, margin=0.01)
                 for name, one in frozen(runs, "prelu").items()
             }
         ),
