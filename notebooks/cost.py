@@ -116,6 +116,8 @@ Markdown(measured.throughput(every))
 Markdown(measured.throughput_table(every))
 
 # %% [markdown]
+# In the table's brackets stand the least and the greatest ratio of a turn, where there were several.
+#
 # Which part of the engine gives how much? Here PGD-10 on one batch of 128 is run as training runs it, and then with one thing
 # changed at a time. Above 1, the change is slower.
 
@@ -207,7 +209,7 @@ Markdown(measured.speedrun_table(every))
 
 # %% [markdown]
 # These are all the recipes of the race that were recorded, the slower ones too: a name says the objective and the epochs. Training time is the
-# median over the seeds; robust accuracy is their mean, in brackets the 95 % Wilson interval {cite}`wilson1927` for *n* images. **It is the accuracy of a
+# median over the seeds, in brackets the least and the greatest; robust accuracy is their mean, in brackets the 95 % Wilson interval {cite}`wilson1927` for *n* images. **It is the accuracy of a
 # race, not a result:** the recipes were chosen by looking at these very images.
 #
 # ## What was tried and did not help

@@ -12,7 +12,8 @@
 # - what they learned while they were trained, and what they cost;
 # - how to tell a ranking from a lottery, and what images of 8×8 pixels cannot tell.
 #
-# *Reading time: 15 minutes. Run time: several minutes on two cores; every network on this page is trained by it.*
+# *Reading time: 15 minutes. Run time: several minutes on two cores, in which every network of scale `digits` is
+# trained; those of larger scales are not, their records are read.*
 
 # %%
 from pprint import pprint
@@ -47,6 +48,7 @@ n = relu.best.outcomes["pgd50"].n
 every = records.of(protocol.STUDY.runs("digits"))
 note("runs", len(every))
 note("activations", len({record.run.activation for record in every}))
+note("decayed", sum(record.run.schedule.weight_decay != run.schedule.weight_decay for record in every))
 note("minutes", f"{sum(record.provenance.seconds for record in every) / 120:.0f}")
 note("parameters", f"{relu.parameters:,}")
 note("eps", f"{run.threat.eps}")
@@ -94,7 +96,7 @@ pprint(protocol.recipe("digits")("relu"), width=76)
 # : FGSM, PGD-20, and PGD-50 with three starts at the same ε, on the epoch that did best under PGD-10 on the held-out images.
 #
 # That is {glue:text}`runs` runs for {glue:text}`activations` activations: one seed each, {glue:text}`seed_count` seeds for the core of
-# {glue:text}`core_count` that the papers are about.
+# {glue:text}`core_count` that the papers are about, and {glue:text}`decayed` with another weight decay, which have a section of their own below.
 # Two processes needed about {glue:text}`minutes` minutes for them on the machine that made this page.
 
 # %% tags=["remove-cell"]
@@ -256,7 +258,7 @@ same, pairs = standings.kept(digits)
 note("wins", f"{wins:.0%}")
 note("relu_low", f"{low:.0f}")
 note("relu_high", f"{high:.0f}")
-note("same", same)
+note("same", f"{same} {'stands' if same == 1 else 'stand'}")
 note("pairs", pairs)
 note("chance", f"{pairs * 2 / 2 ** len(digits.seeds):.0f}")
 
@@ -271,7 +273,7 @@ note("chance", f"{pairs * 2 / 2 ** len(digits.seeds):.0f}")
 robustness.redraws(digits)
 
 # %% [markdown]
-# Other seeds shake the order too. Of the {glue:text}`pairs` pairs in the core, {glue:text}`same` stand in the same order in
+# Other seeds shake the order too. Of the {glue:text}`pairs` pairs in the core, {glue:text}`same` in the same order in
 # all seeds. If the order were pure chance, about {glue:text}`chance` would.
 
 # %% mystnb={"image": {"alt": "A line for each activation of the core from seed to seed, at the height of its rank, the best on top; names stand at both ends.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 among the core in each seed; where lines cross, the order depends on the seed. Digits: n = 497, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-places"}} tags=["hide-input"]
@@ -298,7 +300,7 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 # by more than its own interval. Whether the bend of an activation tells how robust it will be is another scatter plot,
 # {numref}`fig-sat-curvature`.
 
-# %% mystnb={"image": {"alt": "A scatter plot, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in or near the box; a few lie far below it.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50, with 95 % Wilson intervals; first seed, best epoch. The grey box spans ReLU's two. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A scatter plot for each scale, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in the box; those outside, most of them below it, have their names beside them.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. What lies outside has its name and its own intervals; those of what lies inside are about as wide as the box. Data, ε and n of each panel are in its title.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
 robustness.tradeoff(*scales)
 
 # %% tags=["remove-cell"]
@@ -437,7 +439,7 @@ note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.from
 #
 # Each claim of a paper is a sentence with a rule that computes the verdict. For these the rule is: *supported* or
 # *contradicted* needs McNemar's test over all seeds' images below 0.05 **and** an interval over seeds that excludes 0.
-# Everything else is *undecided*. At scale `digits` the {glue:text}`claims` claims about one activation against another that these runs bear on
+# Everything else is *undecided*. (One seed has no interval; a verdict that rests on one says so.) At scale `digits` the {glue:text}`claims` claims about one activation against another that these runs bear on
 # come out as: {glue:text}`labels`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

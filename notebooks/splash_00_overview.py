@@ -40,10 +40,10 @@ glue("radius", published.threat.eps, display=False)
 # slope changes at each of them:
 #
 # $$
-# \varphi(z) = \sum_{s=1}^{(S+1)/2} a^+_s \max(0,\; z - b_s) \;+\; \sum_{s=1}^{(S+1)/2} a^-_s \max(0,\; -z - b_s), \qquad b_1 = 0.
+# \varphi(z) = \sum_{s=1}^{(S+1)/2} a^+_s \max(0,\; z - b_s) \;+\; \sum_{s=1}^{(S+1)/2} a^-_s \max(0,\; -z - b_s).
 # $$ (eq:splash-overview)
 #
-# $S$ is the number of hinges, odd, because the one at 0 is its own mirror image. Only the $a$ are learned, $S + 1$ numbers. The
+# The first hinge is at $b_1 = 0$. $S$ is the number of hinges, odd, because the one at 0 is its own mirror image. Only the $a$ are learned, $S + 1$ numbers. The
 # name stands for *simple piecewise linear and adaptive function with symmetric hinges* (seen-2nd: {cite:t}`kunc2024`), and the abstract
 # names four properties: continuous; zero at 0; hinges that are symmetric; and hinges whose places come from the data instead of being learned
 # (seen). With $a^+ = (1, 0, \dots)$ and $a^- = 0$ it is ReLU.

@@ -48,11 +48,10 @@ def note(name, text):
 # survey {cite}`kunc2024` describes it in words, a third party's code prints it, and later code of one of the authors has as many terms on each side (seen-2nd: survey and code):
 #
 # $$
-# \varphi(z) = \sum_{s=1}^{(S+1)/2} a^+_s \max(0,\; z - b_s) \;+\; \sum_{s=1}^{(S+1)/2} a^-_s \max(0,\; -z - b_s),
-# \qquad 0 = b_1 < b_2 < \dots
+# \varphi(z) = \sum_{s=1}^{(S+1)/2} a^+_s \max(0,\; z - b_s) \;+\; \sum_{s=1}^{(S+1)/2} a^-_s \max(0,\; -z - b_s).
 # $$
 #
-# $S$ is odd and counts the hinge at 0 once. The coefficients $a^+$ and $a^-$ are learned, one set for each layer (seen-2nd: survey and
+# The hinges are in order, $0 = b_1 < b_2 < \dots$ $S$ is odd and counts the hinge at 0 once. The coefficients $a^+$ and $a^-$ are learned, one set for each layer (seen-2nd: survey and
 # code). That $b_1 = 0$ is in every implementation (seen) and follows from the number of segments (derived). In the library:
 
 # %%
@@ -104,7 +103,7 @@ with torch.no_grad():
 bends = {tuple(round(b, 2) + 0.0 for b in catalogue.bends(u)) for u in units[:20]}
 print(f"continuous: within 2e-9 around a hinge the value changes by at most {steps:.0e}")
 print(f"grounded:   the values at 0 are {at_zero}")
-print(f"symmetric:  the bends of twenty units are at {bends}")
+print(f"symmetric:  twenty units bend at {bends}")
 
 # %% [markdown]
 # The fourth is about training: an optimiser step moves the coefficients and leaves the bends where they are.
@@ -193,7 +192,7 @@ note("spl_log2", f"{float(torch.log(torch.tensor(2.0))):.3f}")
 wavy = ("hat", "sine", "tanh", "SiLU", "GELU", "cubic", "step", "Softplus")
 splash.fits(wavy, named)
 
-# %% mystnb={"image": {"alt": "Eight panels with the error against the number of hinges, both on logarithmic axes. For tanh, SiLU and GELU both rules of spacing fall by orders of magnitude. For the sine and the cubic one of them levels off. For the step and Softplus both fall slowly. A star marks the listed hinges at seven.", "width": "460px"}, "figure": {"caption": "Root mean square error of the nearest unit against the number of hinges S, weight N(0, 1). Star: the listed hinges, which exist for S = 7 only. What is exact, or better than 0.0001, stands on the lower edge.", "name": "fig-splash-errors"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Eight panels with the error against the number of hinges, both on logarithmic axes. For tanh, SiLU and GELU both rules of spacing fall by orders of magnitude. For the sine and the cubic one of them levels off. For the step and Softplus both fall slowly. A star marks the listed hinges at seven.", "width": "460px"}, "figure": {"caption": "Root mean square (RMS) error of the nearest unit against the number of hinges S, weight N(0, 1). Star: the listed hinges, which exist for S = 7 only. What is exact, or better than 0.0001, stands on the lower edge.", "name": "fig-splash-errors"}} tags=["hide-input"]
 splash.errors(wavy, (1, 3, 7, 15, 31, 63))
 
 # %% [markdown]

@@ -177,26 +177,34 @@ Markdown("\n\n".join(parts))
 
 
 # %% tags=["remove-cell"]
-def ranked(rows):
-    return sorted((name for name in rows if error(rows[name])), key=lambda name: error(rows[name])[0])
+def means(rows):
+    """Mean errors of those that have one, rounded so that equal counts of images are equal numbers."""
+    return {name: round(error(row)[0], 6) for name, row in rows.items() if error(row)}
 
 
 words = []
 for key, rows in many.items():
-    order = ranked(rows)
-    if "splash" not in order:
+    mean = means(rows)
+    if "splash" not in mean:
         words.append(f"**{titles[key]}.** SPLASH collapsed.")
         continue
+    place = 1 + sum(other < mean["splash"] for other in mean.values())
+    level = [rows[name].label for name in mean if name != "splash" and mean[name] == mean["splash"]]
+    shared = f", a place that it shares with {listed(level)}" if level else ""
+    first = [rows[name] for name in mean if mean[name] == min(mean.values())]
+    led = f"first {'are' if len(first) > 1 else 'is'} " + listed(
+        f"{row.label} with {error_cell(row)} %" for row in first
+    )
     inside = [
         name
-        for name in order
+        for name in mean
         if name != "splash"
         and error(rows[name])[1] <= error(rows["splash"])[2]
         and error(rows["splash"])[1] <= error(rows[name])[2]
     ]
     words.append(
-        f"**{titles[key]}.** By the mean SPLASH is number {order.index('splash') + 1} of {len(order)}; first is "
-        f"{style.title(order[0])} with {error_cell(rows[order[0]])} %. The interval of SPLASH overlaps with those of {len(inside)} of the others."
+        f"**{titles[key]}.** By the mean SPLASH is number {place} of {len(mean)}{shared}; {led}. "
+        f"The interval of SPLASH overlaps with those of {len(inside)} of the others."
     )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -302,8 +310,9 @@ for error_of, n in ((0.02, 497), (0.1, 1000), (0.1, 10_000)):
 # Accuracy on the held-out images and the loss in training, epoch by epoch, first seed. A dot marks the epoch that was
 # chosen.
 
-# %% mystnb={"image": {"alt": "Held-out clean accuracy and training loss against the epoch, one line for each of the ten activations.", "width": "460px"}, "figure": {"caption": "MEASURED: accuracy on held-out clean images and training loss, epoch by epoch on the digits, first seed; the dot is the chosen epoch.", "name": "fig-splash2-curves"}} tags=["hide-input"]
-results.curves({row.label: row.records[0] for row in places[home].values()}, ("held_clean", "loss"))
+# %% mystnb={"image": {"alt": "Held-out clean accuracy and training loss against the epoch: ReLU and SPLASH in colours, the other eight activations in thin grey lines.", "width": "460px"}, "figure": {"caption": "MEASURED: accuracy on held-out clean images and training loss, epoch by epoch on the digits, first seed; the dot is the chosen epoch. Grey, without dots: the other activations, which are not told apart here. The panels are scaled for ReLU and SPLASH, the loss by its logarithm; a line that leaves a panel is named in it.", "name": "fig-splash2-curves"}} tags=["hide-input"]
+PAIR = [style.title(name) for name in splash.PAIR]
+results.curves({row.label: row.records[0] for row in places[home].values()}, ("held_clean", "loss"), main=PAIR)
 
 # %% tags=["remove-cell"]
 words, starts = [], []
@@ -333,9 +342,11 @@ Markdown("\n\n".join(words))
 # SPLASH starts as ReLU, so at the very first step the two networks are the same function. What differs later has been
 # learned.
 
-# %% mystnb={"image": {"alt": "Held-out clean accuracy against the epoch at the larger scales, one line an activation, or the words: nothing recorded yet.", "width": "460px"}, "figure": {"caption": "MEASURED: the same for the first place of a larger scale that has records of several activations, if there is one; first seed.", "name": "fig-splash2-curves-larger"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Held-out clean accuracy and training loss against the epoch at a larger scale, ReLU and SPLASH in colours, the others in thin grey lines, or the words: nothing recorded yet.", "width": "460px"}, "figure": {"caption": "MEASURED: the same, with the same scaling, for the first place of a larger scale that has records of several activations, if there is one; first seed.", "name": "fig-splash2-curves-larger"}} tags=["hide-input"]
 first = next(iter([key for key in larger if key in many] or larger), None)
-results.curves({row.label: row.records[0] for row in places[first].values()} if first else {}, ("held_clean", "loss"))
+results.curves(
+    {row.label: row.records[0] for row in places[first].values()} if first else {}, ("held_clean", "loss"), main=PAIR
+)
 
 # %% tags=["remove-cell"]
 note("s2_first", plain[first] if first else "nothing recorded yet")
@@ -404,8 +415,18 @@ rivals = {}
 for (scale, _), rows in places.items():
     rivals.setdefault(scale, {}).update(dict.fromkeys(name for name in rows if name != "splash"))
 note("s2_rivals", "; ".join(f"at {scale} {len(names)} of the nine" for scale, names in rivals.items()))
-recorded = tables.scales_with(
-    "splash", lambda run: not run.objective.adversarial and run.activation in ORDER and not run.activation_options
+usual, otherwise = (
+    {run.id for scale in paths.SCALES[1:] for run in found(scale)}
+    for found in (
+        lambda scale: [run for one in splash.accuracy(scale).values() for runs in one.values() for run in runs],
+        lambda scale: splash.readings(scale).values(),
+    )
+)
+recorded = tables.scales_with("splash", lambda run: run.id in usual | otherwise)
+counted = "; ".join(
+    f"at scale `{scale}` {sum(record.run.id in usual for record in own)} of the ten activations and "
+    f"{sum(record.run.id in otherwise for record in own)} of the other readings"
+    for scale, own in recorded.items()
 )
 made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 
@@ -413,7 +434,7 @@ made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 Markdown(claims.standing(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(made)
+Markdown(made + (f" The records of this page are, {counted}." if counted else ""))
 
 # %% [markdown]
 # The verdict takes the rivals together, as far as they are recorded ({glue:text}`s2_rivals`): each pair of networks that

@@ -47,8 +47,7 @@ def cells(markdown: str) -> list[list[str]]:
 
 def interval(mean: float, low: float, high: float) -> str:
     """A difference in points, as tables write it."""
-    text = f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "−")
+    return f"{100 * mean:+.1f} [{100 * low:+.1f},\N{NO-BREAK SPACE}{100 * high:+.1f}]".replace("-", "−")
 
 
 def entries(line: str) -> list[str]:

@@ -164,8 +164,9 @@ def test_prices_are_those_of_the_network_and_the_kind_of_machine():
 
 def test_the_answer_follows_the_records():
     none = choice.answer(scale((RECIPE("silu"), 102), (RECIPE("gelu"), 101)))
-    assert "under PGD-50 and with one seed each, our records tell none of 2 activations from ReLU. " in none
+    assert "one seed each and corrected for their number, our records tell none of 2 activations from ReLU. " in none
     assert "The highest is SiLU, +1.0" in none.replace("\N{NO-BREAK SPACE}", " ")
+    assert none.endswith("points from ReLU, which after that correction may be chance (p = 1.000).")
     some = choice.answer(scale((RECIPE("silu"), 150), (RECIPE("gelu"), 101), (RECIPE("tanh"), 40)))
     assert "tell 2 of 3 activations from ReLU: SiLU as more robust and tanh as less robust." in some
 
@@ -174,7 +175,9 @@ def test_the_answer_says_what_the_seeds_say():
     """A gain that one seed shows and another takes back is none."""
     runs = [(RECIPE("relu", seed=1), 100), (RECIPE("silu"), 150), (RECIPE("silu", seed=1), 96), (RECIPE("gelu"), 100)]
     words = choice.answer(scale(*runs))
-    assert "SiLU as more robust" in words
+    assert "SiLU as more robust. From each of ReLU's 2 seeds: SiLU." in words
+    other = choice.answer(scale((RECIPE("relu", seed=1), 149), *runs[1:]))
+    assert "SiLU as more robust. From each of ReLU's 2 seeds: none." in other
     assert words.endswith("Over 2 seeds none of 1 differ from it beyond chance.")
 
 
@@ -189,11 +192,13 @@ def test_what_cannot_be_compared_is_no_answer():
 
 
 def test_evidence_says_what_can_be_seen():
-    (row,) = map(entries, choice.evidence([scale((RECIPE("silu"), 110))]).splitlines()[2:])
+    rows, words = standings.evidence([scale((RECIPE("silu"), 110))]).split("\n\n")
+    (row,) = map(entries, rows.splitlines()[2:])
     assert row[0] == "`digits`"
-    assert row[3:8] == [f"{RELU.schedule.epochs}", "2", "1", "200", "none"]
+    assert row[2:6] == [f"Digits CNN, {RELU.schedule.epochs}", "2", "1", "200"]
     needed = standings.detectable(10) / 200  # they disagree on ten images
-    assert row[8] == f"{100 * needed:.1f}"
+    assert row[6] == f"{100 * needed:.1f}"
+    assert words.endswith("With AutoAttack: none.")
 
 
 def test_every_change_has_a_label():

@@ -123,13 +123,17 @@ def test_words_and_tables_say_what_the_rows_say(every):
     assert "float32 | PSSiLU: 2.50" in measured.ablation_table(every)
     assert "16\N{NO-BREAK SPACE}s of compiling, after which an attack takes 1.25" in measured.compiled(every)
     assert r"$\text{size}^{2.00}$ from 8 on" in measured.scaling(every)
-    assert "to 45\N{NO-BREAK SPACE}% is `fast`: 200\N{NO-BREAK SPACE}ms" in measured.speedrun(every)
-    fast, slow = measured.speedrun_table(every).splitlines()[2:]
-    assert "50.0 [40.4, 59.6]".replace(" ", "\N{NO-BREAK SPACE}") in fast
-    assert slow.endswith("| none |")
+    assert "to 45\N{NO-BREAK SPACE}% is `fast`: 0.2\N{NO-BREAK SPACE}s" in measured.speedrun(every)
+    fast, slow = measured.speedrun_table(every).split("\n\n")[0].splitlines()[2:]
+    assert "`fast` | 0.2 (0.1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.3) |" in fast
+    assert "50.0 [40.4, 59.6]" in fast.replace("\N{NO-BREAK SPACE}", " ")
+    assert "| none |" in slow
     assert "NVIDIA" in measured.throughput_table(every)
     assert "Device" not in measured.scaling_table(every)  # but one
-    assert len(measured.origins(every).splitlines()) == 2 + 8
+    rows, said = measured.origins(every).split("\n\n")
+    assert len(rows.splitlines()) == 2 + 8
+    assert "torch" not in rows
+    assert f"torch: {torch.__version__}" in said
 
 
 @pytest.mark.parametrize("what", ["all", "nothing", "empty files"])

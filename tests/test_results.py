@@ -274,6 +274,23 @@ def test_curves_are_the_history_with_a_dot_at_the_chosen_epoch():
     assert len(looks) == 5  # of one colour
 
 
+def test_curves_are_scaled_for_the_main_ones_and_name_what_leaves():
+    def curve(name, *held):
+        return made(name, history=tuple({"epoch": e, "held_clean": h, "loss": 1 - h} for e, h in enumerate(held)))
+
+    own = {"ReLU": curve("relu", 0.9, 0.95), "SPLASH": curve("splash", 0.92, 0.97)}
+    others = {"Sigmoid": curve("sigmoid", 0.2, 0.9), "tanh": curve("tanh", 0.91, 0.94)}
+    figure = results.curves({**own, **others}, ("held_clean", "loss"), main=[*own])
+    held, loss = figure.axes
+    assert held.get_ylim()[0] > 0.8
+    assert [text.get_text() for ax in (held, loss) for text in ax.texts] == ["leaves the panel: Sigmoid"] * 2
+    assert loss.get_yscale() == "log"
+    low, high = loss.get_ylim()
+    assert sum(low < tick < high for tick in loss.get_yticks()) >= 2
+    assert legend(figure) == ["ReLU", "SPLASH", "the other 2"]
+    assert len(drawn(held)) == 6  # four lines, and dots on the main ones
+
+
 @pytest.mark.parametrize("right", [200, 199, 93, 0])
 def test_axes_of_shares_are_wide_enough_and_go_no_further(right):
     (ax,) = results.tradeoff({"": [Row("ReLU", made(clean=right, pgd50=right))]}).axes
@@ -299,6 +316,23 @@ def test_the_protocols_ranking_is_a_dot_plot_of_its_standings():
     a, b = robustness.ranking(one, Standings("cpu", (RELU, SILU))).axes
     assert a.get_title().splitlines() == ["scale digits", "digits", "ℓ∞ 38.25/255", "n = 200"]
     assert b.get_title().startswith("scale cpu")
+
+
+def test_differences_over_seeds_leave_out_a_scale_where_only_relu_has_several():
+    seeds = [made("relu", seed=seed) for seed in (0, 1)]
+    both = Standings("digits", (*seeds, *(made("silu", seed=seed) for seed in (0, 1))))
+    (ax,) = robustness.differences(both, Standings("cpu", (*seeds, SILU))).axes
+    assert labels(ax) == ["SiLU"]
+
+
+def test_the_protocols_tradeoff_names_what_lies_outside_of_relus_box():
+    one = Standings("digits", (RELU, made("silu", pgd50=82), made("elu", pgd50=20), made("gelu", clean=120)))
+    (ax,) = robustness.tradeoff(one).axes
+    assert {text.get_text() for text in ax.texts} == {"ELU", "GELU"}
+    assert len([line for line in ax.lines if line.get_marker() != "None"]) == 4
+    for axis in (ax.xaxis, ax.yaxis):
+        ticks = 100 * axis.get_majorticklocs()
+        np.testing.assert_allclose(ticks, ticks.round(), atol=1e-9)
 
 
 def test_every_attack_of_the_suite_has_a_name_and_a_marker():

@@ -183,6 +183,13 @@ def test_layers_are_drawn_over_the_start():
     assert len(marks) == 7
 
 
+def test_layers_of_two_titles_stand_side_by_side():
+    two = {key.replace("a.", "b.", 1): value for key, value in BENT.items()}
+    every = splash_learned.layers({"without": [made(BENT, WILD)], "with": [made(BENT | two, WILD | two)]}).axes
+    assert [ax.get_title() for ax in every] == ["without: layer 1", "with: layer 1", "", "with: layer 2"]
+    assert [ax.axison for ax in every] == [True, True, False, True]
+
+
 def test_coefficients_start_as_relu_and_end_where_training_ended():
     right, left = splash_learned.coefficients({"": [made(BENT, WILD)]}).axes
     assert [ax.get_title() for ax in (right, left)] == ["layer 1, a⁺", "layer 1, a⁻"]
@@ -227,13 +234,31 @@ def test_compared_draws_errors_left_and_accuracies_right():
     assert error.get_title() == "n = 200\nclean error"
 
 
+def cells(rows: list[Row]) -> list[list[str]]:
+    lines = splash_learned.choice_table(rows).splitlines()[2:]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def test_the_table_of_choices_compares_parameters_of_the_same_network():
+    def without(name: str, parameters: int) -> Row:
+        run = replace(tiny.RUN, activation=name, model_options={"batch_norm": False})
+        return Row(f"{name}, no BatchNorm", tiny.record(run, parameters=parameters))
+
+    rows = [
+        attacked("S = 7", 190, 100, parameters=124),
+        Row("ReLU", tiny.record(parameters=100)),
+        without("splash", 50),
+    ]
+    assert [row[1] for row in cells(rows)] == ["24", "0", "—"]
+    assert [row[1] for row in cells([*rows, without("relu", 26)])] == ["24", "0", "24", "0"]
+
+
 def test_the_table_of_choices_counts_learned_numbers():
     rows = [attacked("S = 7", 190, 100, parameters=124), attacked("fallen", 20, 10, collapsed="it fell")]
-    relu = tiny.record(parameters=100)
-    first, fallen = (
-        [c.strip() for c in line.split("|")[1:-1]] for line in splash_learned.choice_table(rows, relu).splitlines()[2:]
-    )
+    rows.append(Row("ReLU", tiny.record(parameters=100)))
+    first, fallen, relu = cells(rows)
     assert first[:2] == ["S = 7", "24"]
+    assert relu[:2] == ["ReLU", "0"]
     assert first[2].startswith("5.0")
     assert first[3].startswith("50.0")
     assert fallen[2:4] == ["collapsed", "collapsed"]

@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from robust_activations import activations, models, studies
 from robust_activations.estimates import ON_GPU
@@ -27,8 +28,6 @@ from robust_activations.figures.standings import (
     Difference,
     Standings,
     against_relu,
-    detectable,
-    norm,
     over,
     p_value,
     points,
@@ -50,6 +49,7 @@ CHANGES = {
     "another way of training": ("objective",),
 }
 FAR = 15.0  # points: what moves accuracy further is drawn at the edge
+DEAR = 1.5  # times ReLU's step
 
 
 # ---- the answer -------------------------------------------------------------------------------------------------
@@ -67,17 +67,31 @@ def answer(one: Standings) -> str:
     less = [row.record.run.activation for row in found if row.differs and row.paired.difference < 0]
     count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
     text = (
-        f"At scale {one.scale} ({one.title()}), under PGD-50 and with one seed each, our records tell {count} from ReLU"
+        f"At scale {one.scale} ({one.title()}), under PGD-50, with one seed each and corrected for their number, our "
+        f"records tell {count} from ReLU"
     )
     sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
     text += f": {listed(sides)}." if sides else "."
+    if sides and len(one.seeds) > 1:
+        text += f" From each of ReLU's {len(one.seeds)} seeds: {words(from_every_seed(one))}."
     top = max(found, key=lambda row: row.paired.difference)
     at = span(Interval(top.paired.difference, *top.paired.interval))
-    text += f" The highest is {style.title(top.record.run.activation)}, {at} points from ReLU."
+    text += f" The highest is {style.title(top.record.run.activation)}, {at} points from ReLU"
+    text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."
     if core := [name for name in one.core if name != "relu"]:
         firm = [name for name in core if over(one, name)[1][1] > 0 or over(one, name)[1][2] < 0]
         text += f" Over {len(one.seeds)} seeds {words(firm)} of {len(core)} differ from it beyond chance."
     return text
+
+
+def from_every_seed(one: Standings) -> list[str]:
+    """The activations whose first seed differs, to the same side, from every recorded seed of ReLU."""
+    sides: dict[str, set[int]] = {}
+    for seed in one.seeds:
+        for row in against_relu(one, seed=seed):
+            side = (1 if row.paired.difference > 0 else -1) if row.differs else 0
+            sides.setdefault(row.record.run.activation, set()).add(side)
+    return [name for name, own in sides.items() if own in ({1}, {-1})]
 
 
 # ---- one change at a time ---------------------------------------------------------------------------------------
@@ -232,31 +246,26 @@ def yardstick(one: Levers) -> str:
 def lever_figure(panels: Mapping[str, Levers]) -> Figure:
     """A row for each kind of change, a dot for each run: points above ReLU's run; full dots differ beyond chance.
 
-    What lies beyond `FAR`, and is not close to it, is an arrow at the edge with its number. The highest and the lowest
-    of a row are named.
+    What lies beyond `FAR` is an arrow at the edge with its number. The lowest of a row has its name to the left, the
+    highest to the right, where no other dot can be meant.
     """
     kinds = {title: one.kinds for title, one in panels.items() if one.found}
     heights = [0.7 + 0.44 * len(own) for own in kinds.values()]
     with frames.stacked(heights, 0.35) as (figure, axes):
         for ax, (title, rows) in zip(axes, kinds.items(), strict=True):
             near = [abs(one.points) for own in rows.values() for one in own if abs(one.points) <= FAR]
-            edge = 1.25 * max([2.0, *near])
+            edge = 1.65 * max([2.0, *near])  # with room for names
             ax.axvline(0, color=INK, lw=1.2)
             for y, own in enumerate(rows.values()):
-                for one in own:
-                    _dot(ax, one, y, edge)
-                for one in {own[0], own[-1]}:
-                    if abs(one.points) <= edge:
-                        frames.beside(ax, one.label, (one.points, y), INK)
+                _dots(ax, own, y, 0.97 * edge)
             frames.label_rows(ax, list(rows))
             ax.set_xlim(-edge, edge)
+            ax.xaxis.set_major_locator(MaxNLocator(10, steps=(1, 2, 5, 10)))
             ax.set_title(title, color=INK)
         for ax in axes[-1:]:
             ax.set_xlabel("points above ReLU's run")
-        keys = [Line2D([], [], label="beyond chance", **_look(True))]
-        keys.append(Line2D([], [], label="may be chance", **_look(False)))
-        frames.legend(figure, keys)
-        frames.settle(figure)
+        words = {"beyond chance": True, "may be chance": False}
+        frames.legend(figure, [Line2D([], [], label=label, **_look(full)) for label, full in words.items()])
     return figure
 
 
@@ -264,16 +273,22 @@ def _look(full: bool) -> dict[str, Any]:
     return {"ls": "", "marker": "o", "ms": 5, "color": INK, "mfc": INK if full else "white", "mew": 1}
 
 
-def _dot(ax: Axes, one: Change, y: int, edge: float) -> None:
-    if abs(one.points) <= edge:
-        ax.plot(one.points, y, **_look(one.comparison.differs))
-        return
-    side = 1 if one.points > 0 else -1
-    ax.plot(side * 0.97 * edge, y, **(_look(one.comparison.differs) | {"marker": ">" if side > 0 else "<"}))
-    ax.annotate(
-        one.said, (side * 0.97 * edge, y), (-side * 7, 0), size=8.5, color=INK, textcoords="offset points",
-        ha="right" if side > 0 else "left", va="center", path_effects=frames.HALO,
-    )  # fmt: skip
+def _dots(ax: Axes, own: Sequence[Change], y: int, edge: float) -> None:
+    look: dict[str, Any] = {"size": 8.5, "color": INK, "textcoords": "offset points", "path_effects": frames.HALO}
+    for one in own:
+        far, up = abs(one.points) > FAR, one.points > 0
+        place = (edge if up else -edge) if far else one.points
+        ax.plot(place, y, **(_look(one.comparison.differs) | ({"marker": ">" if up else "<"} if far else {})))
+        if not far and one in (own[0], own[-1]):
+            left = one is own[0] and (len(own) > 1 or not up)
+            at, ha = (-6 if left else 6, 0), "right" if left else "left"
+            ax.annotate(one.label, (place, y), at, ha=ha, va="center", **look)
+    for side, ha in ((-1, "left"), (1, "right")):
+        far_out = [one.said for one in own if side * one.points > FAR]
+        half = -(-len(far_out) // 2)
+        for said, shift, va in ((far_out[:half], 5, "bottom"), (far_out[half:], -5, "top")):  # clear of nearer dots
+            if said:
+                ax.annotate("\n".join(said), (side * edge, y), (-4 * side, shift), ha=ha, va=va, **look)
 
 
 # ---- what it costs ----------------------------------------------------------------------------------------------
@@ -321,25 +336,31 @@ def priced(one: Standings, every: Benchmarks) -> list[Priced]:
 
 
 def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
-    """To the right what a step costs, upwards what it gains under PGD-50, both with their spread; ReLU is the cross."""
+    """To the right what a step costs, upwards what it gains under PGD-50, both with their spread; ReLU is the cross.
+
+    Those that stand out have names: beyond chance, as dear as `DEAR`, or the last on an axis. The table has all.
+    """
     panels = {title: found for title, found in panels.items() if found}
-    with frames.stacked([3.6] * len(panels), 0.0) as (figure, axes):
+    keys = frames.accents([one.name for found in panels.values() for one in found])
+    foot = frames.legend_height([f"{key.get_label()}" for key in keys])
+    with frames.stacked([4.0] * len(panels), foot) as (figure, axes):
         for ax, (title, found) in zip(axes, panels.items(), strict=True):
             ax.axhline(0, color=INK, lw=1)
             ax.plot(1, 0, "x", color=style.colour("relu"), ms=8, mew=2)
+            ends = [found[0], found[-1], *(end(found, key=lambda one: one.at.value) for end in (min, max))]
             for one in found:
-                colour, y = style.colour(one.name), 100 * one.at.value
-                ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=colour, lw=0.9, alpha=0.5)
-                ax.plot([one.row["ratio_min"], one.row["ratio_max"]], [y, y], color=colour, lw=0.9, alpha=0.5)
-                face = colour if one.difference.differs else "white"
-                ax.plot(one.ratio, y, "o", color=colour, mfc=face, ms=6, mew=1.2, zorder=3)
-                frames.beside(ax, style.title(one.name), (one.ratio, y), colour)
-            if max(one.ratio for one in found) > 2:
-                ax.set_xscale("log")
-                ax.set_xticks([1, 1.5, 2, 3, 5], ["1", "1.5", "2", "3", "5"])
-                ax.minorticks_off()
+                look, y = frames.accent(one.name), 100 * one.at.value
+                ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=look["color"], lw=0.9, alpha=0.3)
+                ax.plot([one.row["ratio_min"], one.row["ratio_max"]], [y, y], color=look["color"], lw=0.9, alpha=0.3)
+                face = look["color"] if one.difference.differs else "white"
+                ax.plot(one.ratio, y, ls="", mfc=face, mew=1.2, **look)
+                if one.difference.differs or one.ratio >= DEAR or one in ends:
+                    frames.beside(ax, style.title(one.name), (one.ratio, y), INK)
+            if found[-1].ratio > 2:
+                frames.ratios(ax)
             ax.set_title(title, color=INK)
             ax.set(xlabel="time of a training step, ReLU = 1", ylabel="points above ReLU, PGD-50")
+        frames.legend(figure, keys)
         frames.settle(figure)
     return figure
 
@@ -354,30 +375,3 @@ def price_table(found: Sequence[Priced]) -> str:
         p = f"**{p}**" if one.difference.differs else p
         rows.append([style.title(one.name), spread, points(one.clean), span(one.at), p])
     return table(["Activation", "Step, ReLU = 1", "Clean, points", "PGD-50, points", "p, Holm"], rows)
-
-
-# ---- how sure ---------------------------------------------------------------------------------------------------
-
-
-def evidence(found: Sequence[Standings]) -> str:
-    """What the answer rests on at each scale: data, network, seeds, images, and the smallest difference to be seen."""
-    rows = []
-    for one in found:
-        relu = one.of("relu")[0]
-        run, outcomes = relu.run, relu.best.outcomes
-        data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
-        auto = f"{outcomes['autoattack'].n:,}" if "autoattack" in outcomes else "none"
-        counts = [f"{run.schedule.epochs}", f"{len(one.ranked)}", f"{len(one.seeds)}", f"{outcomes['pgd50'].n:,}", auto]
-        rows.append([f"`{one.scale}`", data, network, *counts, visible(one)])
-    header = ["Scale", "Data, ε", "Network", "Epochs", "Activations", "Seeds of ReLU", "n, PGD-50", "n, AutoAttack"]
-    return table([*header, "Visible, points"], rows)
-
-
-def visible(one: Standings) -> str:
-    """In points, the smallest difference to ReLU under PGD-50 that McNemar's test tells from 0 in one comparison.
-
-    For an activation that disagrees with ReLU on as many images as the middle one does.
-    """
-    found = against_relu(one)
-    split = sorted(row.paired.only_first + row.paired.only_second for row in found)
-    return f"{100 * detectable(split[len(split) // 2]) / found[0].paired.n:.1f}"

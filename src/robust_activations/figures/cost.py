@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from robust_activations import models
 from robust_activations.activations import REGISTRY
 from robust_activations.attacks import PGD, Threat
-from robust_activations.figures import measured, style
+from robust_activations.figures import frames, measured, style
 from robust_activations.figures.measured import AXES, MODES, Benchmarks, Recorded, Row
 from robust_activations.training import Objective, loss_of
 
@@ -146,14 +146,6 @@ def _names(ax: Axes, names: Sequence[str]) -> None:
     ax.grid(axis="y", visible=False)
 
 
-def _ratios(ax: Axes, low: float, high: float) -> None:
-    """A logarithmic axis of ratios with few, plain numbers."""
-    ax.set_xscale("log")
-    ax.set_xlim(low, high)
-    ticks = [tick for tick in (0.1, 0.3, 1, 3, 10, 30, 100) if low <= tick <= high]
-    _ticks(ax, "x", ticks)
-
-
 def _ticks(ax: Axes, which: str, ticks: Sequence[float]) -> None:
     axis = getattr(ax, f"{which}axis")
     axis.set_major_locator(FixedLocator(list(ticks)))
@@ -264,7 +256,8 @@ def activations(every: Benchmarks, dtype: str = "bf16") -> Figure:
                 ax.plot(float(np.median(ratios)), y, "o", color=style.colour(name), ms=4.2)
             _names(ax, [style.title(name) for name in names])
             ax.tick_params(axis="both", labelsize=8)
-            _ratios(ax, 0.8 * min(both), 1.25 * max(both))
+            ax.set_xlim(0.8 * min(both), 1.25 * max(both))
+            frames.ratios(ax)
             ax.set_title(title, size=8)
         part.supxlabel("times torch's SiLU", size=9)
 
@@ -293,9 +286,9 @@ def step_cost(every: Benchmarks) -> Figure:
                     ax.plot([row["ratio_min"], row["ratio_max"]], [y, y], color=colour, lw=1.6, solid_capstyle="round")
                     ax.plot(row["ratio"], y, "o", color=colour, ms=5, mfc=colour if row["elementwise"] else "white")
             _names(ax, [style.title(name) for name in names])
-            _ratios(ax, min(0.9, 0.95 * low), max(1.3, 1.05 * high))
-            if high < 2.5:
-                _ticks(ax, "x", [tick for tick in (0.9, 1, 1.1, 1.2, 1.5, 2) if tick <= max(1.3, 1.05 * high)])
+            ax.set_xlim(min(0.9, 0.95 * low), max(1.3, 1.05 * high))
+            frames.ratios(ax)
+            ax.tick_params(axis="x", labelsize=10 if len(cases) == 1 else 8)
             ax.set_title(f"{measured.model_title(model)}, batch {batch}", color=INK)
         part.supxlabel("seconds a step, times ReLU's", size=10)
 

@@ -264,7 +264,7 @@ def _signs(one: Duel, measure: str) -> tuple[Paired, Interval] | None:
 def compared_table(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> str:
     """Every test, p also after Holm's correction for all of them; bold: below 0.05, and the interval excludes 0.
 
-    "Points" are of accuracy, and for a distance of the images on which it is larger less those on which it is smaller.
+    An image is for the one that alone is right on it, or whose distance is the larger.
     """
     rows = []
     for test in corrected((attack, "", both) for attack, both in compared(one, attacks).items()):
@@ -273,5 +273,9 @@ def compared_table(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> str:
         rows.append([label, difference, first, second, f"{test.test.n:,}", *p])
     new, old = one.titles["new"], one.titles["old"]
     return table(
-        ["Attack", f"{new} above {old}, points", f"Only {new}", f"Only {old}", "n, all seeds", "p", "p, Holm"], rows
-    )
+        [
+            "Attack", f"For {new} less for {old}, points", f"Images for {new}", f"Images for {old}", "n, all seeds",
+            "p", "p, Holm",
+        ],
+        rows,
+    )  # fmt: skip

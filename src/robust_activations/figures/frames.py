@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from robust_activations.figures import style
@@ -23,6 +24,8 @@ LETTERS = 22  # of a label before it goes on in the next line
 SHADE, INK, GREY = "#E9E9E9", "#333333", "#8A8A8A"
 CROSS: dict[str, Any] = {"marker": "X", "ms": 6, "mfc": "white", "mec": GREY, "mew": 1, "ls": "", "zorder": 4}
 HALO = (withStroke(linewidth=2, foreground="white"),)
+# Ticks of an axis whose end is so many times its start.
+RATIOS = {10: (0.1, 0.3, 1, 3, 10, 30, 100), 2.5: (0.5, 1, 1.5, 2, 3, 4, 6), 0: (0.8, 0.9, 1, 1.1, 1.2, 1.5, 2)}
 AROUND = (
     (0.7, 0.7, "left", "bottom"), (0.7, -0.7, "left", "top"), (-0.7, 0.7, "right", "bottom"),
     (-0.7, -0.7, "right", "top"),
@@ -101,6 +104,16 @@ def percent(ax: Axes, which: str) -> None:
     getattr(ax, f"{which}axis").set_major_locator(MaxNLocator("auto", steps=(1, 2, 5, 10)))
 
 
+def ratios(ax: Axes) -> None:
+    """To the right a logarithmic axis of ratios with plain numbers, as many as fit."""
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ticks = next(ticks for least, ticks in RATIOS.items() if high / low >= least)
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
 def crosses(ax: Axes, x: Sequence[float], y: Sequence[float], words: str) -> None:
     """Hollow crosses, and the words beside the outermost, on the side where there is room: here trainings collapsed."""
     ax.plot(x, y, **CROSS)
@@ -126,6 +139,22 @@ def mark(ax: Axes, marks: Mapping[str, float]) -> int:
     return 10 * (1 + max(levels))
 
 
+def accent(name: str) -> dict[str, Any]:
+    """An activation's colour and marker where many stand close: its own for those of `style.OWN`, grey for the rest."""
+    if name in style.OWN:
+        size = 10 if style.marker(name) == "*" else 7  # a star is mostly gaps
+        return {"marker": style.marker(name), "color": style.colour(name), "ms": size, "zorder": 4}
+    return {"marker": "o", "color": GREY, "ms": 5, "zorder": 3}
+
+
+def accents(names: Collection[str]) -> list[Line2D]:
+    """Their keys, one for all that are grey."""
+    looks = {style.title(name): accent(name) for name in style.OWN if name in names}
+    for other in set(names) - set(style.OWN):
+        looks["others"] = accent(other)
+    return [Line2D([], [], ls="", label=label, **look) for label, look in looks.items()]
+
+
 def beside(ax: Axes, words: str, at: tuple[float, float], colour: str) -> None:
     """Words for a point, which `apart` finds a place for."""
     ax.annotate(
@@ -142,10 +171,16 @@ def settle(figure: Figure) -> None:
 
 
 def apart(ax: Axes) -> None:
-    """Moves the words of a drawn panel to the first place around their points that is inside and free."""
+    """Moves the words of a drawn panel to the first place around their points that is inside and free.
+
+    Not free is where another word stands, or any marker.
+    """
     words = [text for text in ax.texts if isinstance(text, Annotation)]
     reach = 4 * ax.figure.dpi / 72
+    marked = [line for line in ax.lines if line.get_marker() not in ("", " ", "None", None)]
     points = [ax.transData.transform(text.xy) for text in words]
+    for line in marked:
+        points += [*ax.transData.transform(line.get_xydata())]
     taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in points]
     for text in words:
         for distance, (x, y, ha, va) in product((6, 12, 20, 30, 42), AROUND):

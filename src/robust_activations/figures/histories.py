@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from robust_activations import activations
 from robust_activations.activations import REGISTRY
 from robust_activations.figures import style
-from robust_activations.figures.frames import INK, legend, legend_height, percent, stacked
+from robust_activations.figures.frames import GREY, HALO, INK, legend, legend_height, percent, stacked
 from robust_activations.ledger import Record
 
 TITLES = {
@@ -29,6 +29,7 @@ TITLES = {
 }
 SYMBOLS = {"alpha": "α", "beta": "β", "sharpness": "sharpness", "a_pos": "a⁺", "a_neg": "a⁻", "weight": "gate, mean"}
 DASHES = (*style.LINES, (0, (6, 1)), (0, (1, 3)), (0, (6, 1, 1, 1, 1, 1)))
+MUTED: dict[str, Any] = {"color": GREY, "ls": "-", "lw": 0.9, "alpha": 0.7, "zorder": 1.5}
 
 
 def kind(key: str) -> str:
@@ -104,26 +105,72 @@ def trajectories(panels: Mapping[str, Mapping[str, Record]], parameters: Sequenc
 
 
 def curves(
-    records: Mapping[str, Record], keys: Sequence[str] = ("held_clean", "held_pgd10", "train_accuracy")
+    records: Mapping[str, Record],
+    keys: Sequence[str] = ("held_clean", "held_pgd10", "train_accuracy"),
+    main: Sequence[str] = (),
 ) -> Figure:
-    """Training histories by label, a panel for each key; a dot at the epoch that was chosen."""
+    """Training histories by label, a panel for each key; a dot at the epoch that was chosen.
+
+    With labels `main` the other lines are grey, without dots, and each panel is scaled for `main` and names those of
+    the others that leave it.
+    """
     keys = [key for key in keys if any(key in row for record in records.values() for row in record.history)]
-    looks = _looks(records)
-    with stacked([1.7] * len(keys), 0.2 + legend_height([*records])) as (figure, axes):
+    looks = _looks({label: record for label, record in records.items() if not main or label in main})
+    shown = _keys(looks)
+    if others := len(records) - len(looks):
+        shown.append(Line2D([], [], label=f"the other {others}", **MUTED))
+    with stacked([1.7] * len(keys), 0.2 + legend_height([str(line.get_label()) for line in shown])) as (figure, axes):
         for ax, key in zip(axes, keys, strict=True):
+            paths = {}
             for label, record in records.items():
-                at = {row["epoch"] + 1: row[key] for row in record.history if key in row}
-                ax.plot(list(at), list(at.values()), lw=1.4, **looks[label])
-                if (chosen := record.best_epoch + 1) in at:
+                at = paths[label] = {row["epoch"] + 1: row[key] for row in record.history if key in row}
+                ax.plot(list(at), list(at.values()), **({"lw": 1.4} | looks.get(label, MUTED)))
+                if label in looks and (chosen := record.best_epoch + 1) in at:
                     ax.plot(chosen, at[chosen], "o", ms=4, color=looks[label]["color"])
             held = {record.run.held_out for record in records.values()}
             n = f", n = {min(held):,}" if key.startswith("held") and len(held) == 1 else ""
             ax.set_title(TITLES.get(key, key) + n, color=INK)
+            values = {label: [value for value in at.values() if math.isfinite(value)] for label, at in paths.items()}
+            if others:
+                _for_main(ax, key, values, looks)
             if key == "train_accuracy" or key.startswith("held"):
                 percent(ax, "y")
+            if others:
+                _outside(ax, key, values)
         _epochs(axes)
-        legend(figure, _keys(looks))
+        legend(figure, shown)
     return figure
+
+
+def _for_main(ax: Axes, key: str, values: Mapping[str, Sequence[float]], main: Iterable[str]) -> None:
+    """Half the range of `main` further to both sides, unless all others are within; a loss by its logarithm."""
+    own, every = ([v for label in labels for v in values.get(label, ())] for labels in (main, values))
+    if not own:
+        return
+    log = key == "loss" and min(every) > 0
+    if log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        own, every = ([math.log(value) for value in found] for found in (own, every))
+        few = max(every) - min(every) < 5  # about two decades, which have few powers of ten
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 3) if few else (1,), numticks=20))
+    room = (max(own) - min(own)) / 2
+    low, high = max(min(own) - room, min(every)), min(max(own) + room, max(every))
+    low, high = low - 0.04 * (high - low) - 1e-6, high + 0.04 * (high - low) + 1e-6
+    ax.set_ylim(*((math.exp(low), math.exp(high)) if log else (low, high)))
+
+
+def _outside(ax: Axes, key: str, values: Mapping[str, Sequence[float]]) -> None:
+    low, high = ax.get_ylim()
+    left = [label for label, found in values.items() if any(not low <= value <= high for value in found)]
+    if left:
+        y, va = (0.97, "top") if key == "loss" else (0.04, "bottom")
+        words = "leaves the panel: " if len(left) == 1 else "leave the panel: "
+        ax.text(
+            0.99, y, words + ", ".join(left), ha="right", va=va, size=8, color=INK, transform=ax.transAxes,
+            path_effects=HALO,
+        )  # fmt: skip
 
 
 def _epochs(axes: Sequence[Axes], columns: int = 1) -> None:

@@ -74,6 +74,7 @@ def explorer(
     limits: tuple[float, float],
     lines: Sequence[Line],
     choices: Sequence[Choice],
+    menu_label: str = "Activation",
 ) -> Interactive:
     """A drawing of `lines` over `x` with a menu of `choices` and a slider for each of the chosen one's parameters.
 
@@ -82,6 +83,7 @@ def explorer(
     - `key`: the element's id, unique on its page.
     - `title`: what a screen reader says of the drawing; the text of the current frame follows it.
     - `limits`: lowest and highest value that the drawing shows.
+    - `menu_label`: what the menu chooses from.
     """
     low, high = limits
     left, right = float(x[0]), float(x[-1])
@@ -116,7 +118,8 @@ def explorer(
     options = "".join(f"<option>{escape(choice.label)}</option>" for choice in choices)
     html = (
         f'<div id="{escape(key)}" class="explorer"><style>{STYLE}</style>'
-        f'<p><label>Activation <select autocomplete="off">{options}</select></label></p><div class="sliders"></div>'
+        f'<p><label>{escape(menu_label)} <select autocomplete="off">{options}</select></label></p>'
+        '<div class="sliders"></div>'
         f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(title)}. {escape(first[0])}">'
         f"{_axes(left, right, low, high)}{paths}</svg><p>{legend}</p>"
         f'<p class="readout" aria-live="polite">{escape(first[0])}</p>'

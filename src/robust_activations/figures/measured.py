@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -239,7 +239,7 @@ def speedrun(every: Benchmarks) -> str:
             best = min((row for row in one.rows if (row["reached"] or 0) >= target), key=lambda row: row["seconds"])
             parts.append(
                 f"**{one.title}.** The fastest recipe to {100 * target:g}{NBSP}% is `{best['recipe']}`: "
-                f"{seconds(best['seconds'])} of training, the median of {_plural(best['seeds'], 'seed')}."
+                f"{number(best['seconds'])}{NBSP}s of training, the median of {_plural(best['seeds'], 'seed')}."
             )
         if all(row["reached"] is None for row in one.rows):
             parts.append(f"**{one.title}.** No recipe reached a target.")
@@ -261,13 +261,18 @@ def throughput_table(every: Benchmarks) -> str:
     rows = []
     for one in every.of("throughput"):
         for row in one.rows:
-            over = f"{times(row['ratio_min'])} to {times(row['ratio_max'])}"
             holds = ("yes" if row["ratio"] >= FASTER else "**no**") if one.device == "cpu" else ""
-            what = (model_title(row["model"]), style.title(row["activation"]), str(row["batch"]), row["peer"])
-            rates = (number(row["ours"]), number(row["theirs"]), times(row["ratio"]))
-            rows.append([one.title, *what, *rates, over, str(row["repeats"]), holds])
-    header = ["Device", "Network", "Activation", "Batch", "Against", "Ours, images/s", "Theirs", "Ratio", "Its spread"]
-    return _table([*header, "Turns", f"At least {FASTER:g}"], rows)
+            what = (f"{model_title(row['model'])}, {style.title(row['activation'])}", f"{row['peer']}, {row['batch']}")
+            rates = (number(row["ours"]), number(row["theirs"]), spread(row, "ratio", times))
+            rows.append([one.title, *what, *rates, str(row["repeats"]), holds])
+    header = ["Device", "Network", "Against, batch", "Ours, images/s", "Theirs", "Ratio", "Turns", f"≥ {FASTER:g}"]
+    return _table(header, rows, common=["Turns"])
+
+
+def spread(row: Row, key: str, how: Callable[[float], str]) -> str:
+    """The number, and the least and the greatest in brackets if they differ."""
+    value, low, high = (how(row[name]) for name in (key, f"{key}_min", f"{key}_max"))
+    return value if low == high else f"{value} ({low}{NBSP}to{NBSP}{high})"
 
 
 def ablation_table(every: Benchmarks) -> str:
@@ -296,10 +301,9 @@ def activation_table(every: Benchmarks, dtype: str = "bf16") -> str:
                 ratios = [row["vs_silu"] for row in own if row["mode"] == mode]
                 cells.append(times(median(ratios)) if ratios else "")
             target = own[0]["target"]
-            missed = f"{sum(not row['holds'] for row in own)} of {len(own)}" if target is not None else ""
-            target = f"{target:g}" if target is not None else ""
-            rows.append([one.title, style.title(name), *cells, times(median(_plain(own))), target, missed])
-    header = ["Device", "Activation", "Forward", "Input", "Parameters", "Plain formula", "Target", "Rows that miss it"]
+            missed = f"{sum(not row['holds'] for row in own)} of {len(own)} over {target:g}" if target else ""
+            rows.append([one.title, style.title(name), *cells, times(median(_plain(own))), missed])
+    header = ["Device", "Activation", "Forward", "Input", "Parameters", "Plain formula", "Rows over the target"]
     return _table(header, rows)
 
 
@@ -312,14 +316,12 @@ def autoattack_table(every: Benchmarks) -> str:
     rows = []
     for one in every.of("autoattack"):
         for row in one.rows:
-            rows.append(
-                [one.title, model_title(row["model"]), style.title(row["activation"]), f"{row['n']:,}"]
-                + [seconds(row["ours"]), seconds(row["theirs"]), times(row["ratio"])]
-                + [accuracy(row[f"robust_{side}"], row["n"]) for side in ("ours", "theirs")]
-                + [f"{100 * row['same']:.1f}", str(row["repeats"])]
-            )
-    header = ["Device", "Network", "Activation", "n", "Ours", "Theirs", "Ratio", "Robust, ours, %", "Robust, theirs, %"]
-    return _table([*header, "Same verdict, %", "Turns"], rows)
+            what = [model_title(row["model"]), style.title(row["activation"]), f"{row['n']:,}"]
+            took = [seconds(row["ours"]), seconds(row["theirs"]), times(row["ratio"])]
+            robust = "<br>".join(accuracy(row[f"robust_{side}"], row["n"]) for side in ("ours", "theirs"))
+            rows.append([one.title, *what, *took, robust, f"{100 * row['same']:.1f}", str(row["repeats"])])
+    header = ["Device", "Network", "Activation", "n", "Ours", "Theirs", "Ratio", "Robust, %: ours<br>and theirs"]
+    return _table([*header, "Same verdict, %", "Turns"], rows, common=["Activation", "n", "Turns"])
 
 
 def accuracy(correct: int, n: int) -> str:
@@ -334,13 +336,13 @@ def speedrun_table(every: Benchmarks) -> str:
     for one in every.of("speedrun"):
         for row in sorted(one.rows, key=lambda row: row["seconds"]):
             reached = f"{100 * row['reached']:g}{NBSP}%" if row["reached"] is not None else "none"
-            spread = f"{number(row['seconds_min'])} to {number(row['seconds_max'])}"
-            took = (f"`{row['recipe']}`", seconds(row["seconds"]), spread, str(row["seeds"]))
             robust = accuracy(round(row["accuracy"] * row["n"]), row["n"])
+            results = (f"{100 * row['clean']:.1f}", robust, reached)
             attack = {"autoattack": "AutoAttack", "pgd20": "PGD-20, a quick look"}[row["attack"]]
-            rows.append([one.title, *took, f"{100 * row['clean']:.1f}", robust, str(row["n"]), attack, reached])
-    header = ["Device", "Recipe", "Training", "Least to greatest, s", "Seeds", "Clean, %", "Robust, %", "n", "Attack"]
-    return _table([*header, "Target reached"], rows)
+            how = (str(row["seeds"]), str(row["n"]), attack)
+            rows.append([one.title, f"`{row['recipe']}`", spread(row, "seconds", number), *results, *how])
+    header = ["Device", "Recipe", "Training, s", "Clean, %", "Robust, %", "Target reached", "Seeds", "n", "Attack"]
+    return _table(header, rows, common=["Seeds", "n", "Attack"])
 
 
 def scaling_table(every: Benchmarks) -> str:
@@ -373,13 +375,23 @@ def origins(every: Benchmarks) -> str:
         software = (str(versions["python"]), str(versions["torch"]), ", ".join(peers))
         rows.append([one.name.replace("_", " "), *machines, *software, started, commit])
     header = ["Benchmark", "Machine", "Threads", "Load", "Python", "torch", "Peers", "Started, UTC", "Commit"]
-    return _table(header, rows)
+    return _table(header, rows, common=["Machine", "Threads", "Python", "torch", "Peers"])
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    """The table, without the column `Device` where there is but one; a word where there are no rows."""
-    if header[0] == "Device" and len({row[0] for row in rows}) == 1:
-        header, rows = header[1:], [row[1:] for row in rows]
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], common: Sequence[str] = ()) -> str:
+    """One table a device, with its name above where there are several; a word where there are no rows.
+
+    What all rows have in common in these columns is said once, below: tables have to fit beside the book's menu.
+    """
+    if not rows:
+        return "*no rows yet*"
+    if header[0] == "Device":
+        own = {row[0]: [other[1:] for other in rows if other[0] == row[0]] for row in rows}
+        parts = {title: _table(header[1:], several, common) for title, several in own.items()}
+        return "\n\n".join(f"**{title}**\n\n{part}" if len(parts) > 1 else part for title, part in parts.items())
+    said = {i: name for i, name in enumerate(header) if name in common and len({row[i] for row in rows}) == 1}
+    header, *rest = [[cell for i, cell in enumerate(row) if i not in said] for row in (header, *rows)]
     # The first columns name the row, and are wide enough for it.
-    rows = [[row[0].replace(" ", NBSP), row[1].replace("-", "\N{NON-BREAKING HYPHEN}"), *row[2:]] for row in rows]
-    return table(header, rows) if rows else "*no rows yet*"
+    rest = [[row[0].replace(" ", NBSP), row[1].replace("-", "\N{NON-BREAKING HYPHEN}"), *row[2:]] for row in rest]
+    text = "; ".join(f"{name}: {rows[0][i]}" for i, name in said.items())
+    return table(header, rest) + (f"\n\nIn all rows the same: {text}." if said else "")

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 
-from robust_activations.figures import results, standings, style
+from robust_activations.figures import frames, results, standings, style
 from robust_activations.figures.frames import INK, ROW, SHADE, WIDTH, label_rows
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.rows import Row
@@ -42,44 +42,48 @@ def ranking(*scales: Standings) -> Figure:
         f"scale {one.scale}" if len(scales) > 1 else "": [Row(style.title(r.run.activation), r) for r in one.ranked]
         for one in scales
     }
-    return results.dots(panels, baseline=style.title("relu"))
-
-
-def tradeoff(*scales: Standings) -> Figure:
-    """Clean against PGD-50 accuracy, each with its interval; the grey box is ReLU's two."""
-    names = sorted({record.run.activation for one in scales for record in one.ranked}, key=_position)
-    with _figure(4.0 + 0.2 * (len(names) // 3 + 1), len(scales)) as figure:
-        for ax, one in zip(figure.subplots(1, len(scales), squeeze=False)[0], scales, strict=True):
-            for record in one.ranked:
-                name, outcomes = record.run.activation, record.best.outcomes
-                x, y = outcomes["clean"], outcomes["pgd50"]
-                front = 5 if name == "relu" else 4 if name in style.OWN else 3
-                for xs, ys in ((x.interval, [y.accuracy] * 2), ([x.accuracy] * 2, y.interval)):
-                    ax.plot(xs, ys, color=style.colour(name), lw=0.7, alpha=0.35, zorder=1)
-                look = {"color": style.colour(name), "ms": 7, "mec": "white", "mew": 0.6, "zorder": front}
-                ax.plot(x.accuracy, y.accuracy, style.marker(name), **look)
-                if name == "relu":
-                    (left, right), (low, high) = x.interval, y.interval
-                    ax.add_patch(Rectangle((left, low), right - left, high - low, color=SHADE, lw=0, zorder=0))
-            style.percent(ax, "x")
-            style.percent(ax, "y")
-            _title(ax, one, len(scales))
-            ax.set(xlabel="clean accuracy", ylabel="accuracy under PGD-50")
-        keys = [
-            Line2D([], [], ls="", marker=style.marker(name), color=style.colour(name), label=style.title(name))
-            for name in names
-        ]
-        figure.legend(handles=keys, loc="outside lower left", ncol=3, columnspacing=0.8, handletextpad=0.1)
+    figure = results.dots(panels, baseline=style.title("relu"))
+    for ax in figure.axes:
+        ax.set_xlabel("accuracy")
     return figure
 
 
-def _position(name: str) -> int:
-    return list(style.activations.REGISTRY).index(name)
+def tradeoff(*scales: Standings) -> Figure:
+    """Clean against PGD-50 accuracy; the grey box is ReLU's two intervals.
+
+    What stands outside of the box has its name and its intervals. Inside, intervals are as wide as the box.
+    """
+    names = {record.run.activation for one in scales for record in one.ranked}
+    keys = frames.accents(names)
+    foot = frames.legend_height([f"{key.get_label()}" for key in keys])
+    with frames.stacked([3.7] * len(scales), foot) as (figure, axes):
+        for ax, one in zip(axes, scales, strict=True):
+            box = None
+            if relu := one.of("relu").get(0):
+                sides = (relu.best.outcomes[attack].interval for attack in ("clean", "pgd50"))
+                box = Bbox(list(zip(*sides, strict=True)))
+                ax.add_patch(Rectangle(box.p0, box.width, box.height, color=SHADE, lw=0, zorder=0))
+            for record in one.ranked:
+                name, outcomes = record.run.activation, record.best.outcomes
+                x, y = outcomes["clean"], outcomes["pgd50"]
+                look = frames.accent(name)
+                ax.plot(x.accuracy, y.accuracy, ls="", mec="white", mew=0.6, **look)
+                if not (box and box.contains(x.accuracy, y.accuracy)):
+                    for xs, ys in ((x.interval, [y.accuracy] * 2), ([x.accuracy] * 2, y.interval)):
+                        ax.plot(xs, ys, color=look["color"], lw=0.7, alpha=0.5, zorder=1)
+                    frames.beside(ax, style.title(name), (x.accuracy, y.accuracy), INK)
+            frames.percent(ax, "x")
+            frames.percent(ax, "y")
+            ax.set_title(f"scale {one.scale}: {one.title()}" if len(scales) > 1 else one.title(), color=INK)
+            ax.set(xlabel="clean accuracy", ylabel="accuracy under PGD-50")
+        frames.legend(figure, keys)
+        frames.settle(figure)
+    return figure
 
 
 def differences(*scales: Standings) -> Figure:
     """The core's paired difference to ReLU under PGD-50: every seed, their mean, and its t interval."""
-    scales = tuple(one for one in scales if one.core)
+    scales = tuple(one for one in scales if len(one.core) > 1)  # somebody beside ReLU
     names = [name for name in scales[0].core if name != "relu"]
     with _figure(1.2 + 0.36 * len(names), len(scales)) as figure:
         for ax, one in zip(figure.subplots(1, len(scales), sharey=True, squeeze=False)[0], scales, strict=True):
@@ -188,7 +192,7 @@ def last_and_best(one: Standings) -> Figure:
         ax.plot(ends, ends, color="black", lw=1)
         for record, (last, best) in zip(runs, pairs, strict=True):
             name = record.run.activation
-            ax.plot(last, best, style.marker(name), color=style.colour(name), ms=7, mec="white", mew=0.6)
+            ax.plot(last, best, ls="", mec="white", mew=0.6, **frames.accent(name))
         for axis in ("x", "y"):
             style.percent(ax, axis)
         ax.set(xlabel="PGD-20 accuracy, last epoch", ylabel="PGD-20 accuracy, best epoch", title=one.title())

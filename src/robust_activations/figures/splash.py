@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
@@ -152,6 +153,7 @@ def fits(targets: Sequence[str], named: Mapping[str, Sequence[float]]) -> Figure
                     ax.plot(z, unit(found.right, found.left, hinges)(z), **looks[label])
             ax.set_title(title, color=INK)
             ax.set_xticks([-2, 0, 2])
+        _label(axes, "input z", "φ(z)")
         keys = [Line2D([], [], color=GREY, lw=4, alpha=0.45, label="target")]
         legend(figure, [*keys, *(Line2D([], [], label=label, **look) for label, look in looks.items())])
     return figure
@@ -178,10 +180,17 @@ def errors(targets: Sequence[str], numbers: Sequence[int], least: float = 1e-4) 
             ax.set_xticks(numbers, [f"{S}" for S in numbers])
             ax.minorticks_off()
             ax.set_title(title, color=INK)
-        for ax in axes[-2:]:
-            ax.set_xlabel("hinges S")
+        _label(axes, "number of hinges S", "error (RMS)")
         legend(figure, axes[0].get_legend_handles_labels()[0])
     return figure
+
+
+def _label(axes: Sequence[Axes], x: str, y: str) -> None:
+    """The axes of panels in two columns, at the outer ones."""
+    for ax in axes[-2:]:
+        ax.set_xlabel(x)
+    for ax in axes[::2]:
+        ax.set_ylabel(y)
 
 
 # ---- sliders ----------------------------------------------------------------------------------------------------
@@ -235,7 +244,7 @@ def nearest(key: str, targets: Sequence[str]) -> Interactive:
     sliders = (Slider("S", (1, 3, 5, 7, 9, 15), 3), Slider("outermost hinge", (1.0, 1.5, 2.0, 2.5, 3.0), 3))
     lines = (Line("target", "#8A8A8A", width=5), Line("nearest SPLASH", GREEN))
     menu = [Choice(title, sliders, partial(frame, title)) for title in targets]
-    return explorer(key, "A function and the SPLASH unit nearest to it", z, (-2, 3), lines, menu)
+    return explorer(key, "A function and the SPLASH unit nearest to it", z, (-2, 3), lines, menu, "Target")
 
 
 # ---- where the hinges lie ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -75,16 +76,25 @@ def unlike(one: Curve, other: Curve) -> float:
 
 
 def layers(panels: Mapping[str, Sequence[Record]], reach: float = 3.0) -> Figure:
-    """Learned functions of the chosen epoch, a panel a layer and a line a record, over the ReLU at the start."""
+    """Learned functions of the chosen epoch, a panel a layer and a line a record, over the ReLU at the start.
+
+    Two titles stand side by side, a row a layer.
+    """
     z = torch.linspace(-reach, reach, 301, dtype=torch.float64)
-    cells = [
-        (title, i, [list(own.values())[i] for own in every])
+    blocks = [
+        [(title, i, [list(own.values())[i] for own in every]) for i in range(len(every[0]))]
         for title, records in panels.items()
         if (every := [learned(record) for record in records])
-        for i in range(len(every[0]))
     ]
+    cells: list[tuple[str, int, list[Learned]]] = []
+    for first, *second in (blocks[i : i + 2] for i in range(0, len(blocks), 2)):
+        rows = itertools.zip_longest(first, *second, fillvalue=("", 0, []))
+        cells += itertools.chain.from_iterable(rows)
     with stacked([1.6] * len(cells), 0.3, 2) as (figure, axes):
         for ax, (title, i, units) in zip(axes, cells, strict=True):
+            if not units:
+                ax.axis("off")
+                continue
             ax.plot(z, torch.relu(z), color=GREY, lw=3, alpha=0.45)
             for one, dash in zip(units, style.LINES, strict=False):
                 with torch.no_grad():
@@ -176,7 +186,7 @@ def compared(panels: Mapping[str, Sequence[Row]], base: str, seeds: Mapping[str,
                 label_rows(ax, [row.label for row in rows])
             where, n = _setting(rows)
             axes[2 * i].set_title(", ".join(filter(None, (title, n))) + "\nclean error", color=INK, size=9)
-            axes[2 * i + 1].set_title(f"{where}\nunder PGD-20", color=INK, size=9)
+            axes[2 * i + 1].set_title(f"{where}\naccuracy, PGD-20", color=INK, size=9)
             axes[2 * i + 1].tick_params(labelleft=False)
     return figure
 
@@ -201,11 +211,15 @@ def _dot(ax: Axes, row: Row, y: float, attack: str, shaded: bool, more: Sequence
         ax.axvspan(at.low, at.high, color=SHADE, lw=0, zorder=0)
 
 
-def choice_table(rows: Sequence[Row], relu: Record | None) -> str:
-    """How many numbers the activations learn, the error on clean images and the accuracy under PGD-20, in percent."""
+def choice_table(rows: Sequence[Row]) -> str:
+    """How many numbers the activations learn, the error on clean images and the accuracy under PGD-20, in percent.
+
+    What they learn is what the network has beyond the same one with ReLU, as far as that is among the rows.
+    """
+    plain = [record for row in rows for record in row.records if record.run.activation == "relu"]
     lines = []
     for row in rows:
-        more = [f"{record.parameters - relu.parameters:,}" for record in row.records if relu] or [NOTHING]
+        more = _beyond(row.records[0], plain)
         cells = []
         for attack in ("clean", "pgd20"):
             at = row.accuracy(attack)
@@ -215,5 +229,12 @@ def choice_table(rows: Sequence[Row], relu: Record | None) -> str:
             value, low, high = (1 - at.value, 1 - at.high, 1 - at.low) if attack == "clean" else at
             cells.append(f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]".replace(" ", NBSP))
         n = {record.best.outcomes["clean"].n for record in row.records}
-        lines.append([row.label, more[0], *cells, " to ".join(f"{one:,}" for one in sorted(n))])
-    return table(["Choice", "Learned numbers", "Clean error, %", "Under PGD-20, %", "n"], lines)
+        lines.append([row.label, more, *cells, " to ".join(f"{one:,}" for one in sorted(n))])
+    return table(["Choice", "Learned numbers", "Clean error, %", "Accuracy under PGD-20, %", "n"], lines)
+
+
+def _beyond(record: Record, plain: Sequence[Record]) -> str:
+    """Parameters more than in the same network with ReLU; with or without BatchNorm is not the same network."""
+    model = record.run.dataset, record.run.model, record.run.model_options
+    same = [one for one in plain if (one.run.dataset, one.run.model, one.run.model_options) == model]
+    return f"{record.parameters - same[0].parameters:,}".translate(MINUS) if same else NOTHING
