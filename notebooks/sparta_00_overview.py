@@ -45,7 +45,8 @@ glue("noise", f"{sparta.NOISE:g}", display=False)
 # The third is the most interesting, because it is so hard to explain away. A gate that serves a network it was not trained with must have learned something
 # general. Or so it seems: {doc}`/notebooks/sparta_03_across_networks` asks what a gate that *nobody* trained does in its place.
 #
-# The paper counts *errors*, lower is better (seen); this book counts images that are right.
+# The paper counts *errors*, lower is better (seen). So do {doc}`/notebooks/sparta_01_attention` and
+# {doc}`/notebooks/sparta_02_readings`; most pages of this book count images that are right.
 #
 # ## One idea, two titles
 #
@@ -258,7 +259,8 @@ for network in ("resnet18", "resnet34"):
         model = models.create(network, activation="sparta")
     gates = [module.weight for _, module in activations.modules(model)]
     numbers = sum(gate.numel() for gate in gates)
-    print(f"{network}: {dict(Counter(len(gate) for gate in gates))} gates by channels, {numbers:,} numbers in all")
+    print(f"{network}, {numbers:,} numbers; gates by channels:")
+    print("  ", dict(Counter(len(gate) for gate in gates)))
 
 # %% [markdown]
 # The widths are the same, the counts are not: many gates of the smaller network serve more than once in the larger one. `models.transfer` takes the gate at

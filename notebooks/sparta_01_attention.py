@@ -266,7 +266,8 @@ Markdown(without)
 # %% [markdown]
 # Mind three things. These are single networks, one seed each, so a difference beyond chance on the images is one between two
 # networks. The gates differ in how many numbers they learn: the map 64 a channel, 3×3 nine, 1×1 and pooled one. And
-# gates other than 3×3 were attacked at the digits with PGD-20 at most, so this is the attack of all comparisons here.
+# gates other than 3×3 were attacked at the digits with PGD-20 at most, so this is the attack of the tables above at every scale.
+# A verdict below takes the strongest attack that both networks have been through, and names it.
 #
 # ## What the gates have learned
 #
@@ -298,8 +299,9 @@ wanted = {"Sparta (R2)": run, "SiLU": sparta.objectives("digits")["pgd_at"]["sil
 networks = {title: runs.trained(one, paths.data("digits")) for title, one in wanted.items()}
 network = networks["Sparta (R2)"]
 shares = attention.around(network, x)
+print("share of the neighbours in g, in absolute size, over all test images")
 for number, share in enumerate(shares.values(), 1):
-    print(f"layer {number}: {share:.0%} of g comes from the neighbours, in absolute size over all test images")
+    print(f"layer {number}: {share:.0%}")
 
 # %% tags=["remove-cell"]
 kernel = attention.kernel(learned["Sparta (R2)"])

@@ -385,8 +385,8 @@ Markdown(claims.standing(mine))
 Markdown("\n\n".join(made))
 
 # %% [markdown]
-# Where there is a single pair of networks, the rule asks for nothing but a p below 0.05 over the images. So a verdict on one
-# seed is a verdict on two networks.
+# Where there is a single pair of networks, the rule asks for nothing but a p below 0.05 over the images. Such a verdict reads *one
+# seed*, and is one on two networks.
 #
 # ## What to hold against the experiment
 #
@@ -466,7 +466,7 @@ print(f"{len(whole) - len(set(back.values()))} of {len(whole)} gates are lost")
 for site, change in transfer.changes(records[arms["donor"]]).items():
     mean = change.mean(0)
     share, centre = mean.square().sum() / change.square().sum() * len(change), mean[1, 1] ** 2 / mean.square().sum()
-    print(f"{site}: {100 * share:.0f} % is the mean kernel's, and of that {100 * centre:.0f} % its centre's")
+    print(f"{site}: {100 * share:.0f} % is the mean kernel's, of that {100 * centre:.0f} % its centre's")
 
 # %% [markdown]
 # The centre of a kernel is the β of Swish, $x\,\sigma(\beta x)$, with no neighbours involved. A mean kernel that changes in its

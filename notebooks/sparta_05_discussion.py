@@ -17,8 +17,9 @@
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import catalogue, claims, critics, plans, tables
-from robust_activations.figures.rows import Row
+from robust_activations.figures import catalogue, claims, comparisons, critics, plans, tables
+from robust_activations.figures import sparta as attention
+from robust_activations.figures.measured import listed
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
 
@@ -57,8 +58,11 @@ Markdown(claims.READING)
 Markdown(claims.outcomes(judged))
 
 # %% [markdown]
-# A verdict can rest on a single pair of networks, *1 seed* or *1 pair* in the first table. The images speak for that pair then, and nothing guards against a
-# lucky one.
+# A verdict can rest on one training of each network, and then reads *one seed* in the first table. The images speak for these networks then, and nothing
+# guards against lucky ones. Where a claim is tested on several datasets, all must give the same verdict; else it is undecided.
+#
+# R1, R2 and R3 are *our* readings. R3 is the funnel activation of {cite:t}`ma2020`, an independent paper: a claim on R3 that did not hold says nothing
+# against {cite:t}`guo2021`, unless R3 is what they meant.
 #
 # And this cannot be said at any scale, however many runs are added:
 #
@@ -345,13 +349,27 @@ Markdown(
 # ````
 
 # %% mystnb={"markdown_format": "myst"}
-rows = {name: Row(title(name), records[run]) for name, run in trained.items() if name != "denoise"}
-Markdown(tables.paired_table(rows["relu"], [row for name, row in rows.items() if name != "relu"]))
+rows = attention.rows(trained, records)
+others = [row for name, row in rows.items() if name != "relu"]
+Markdown(tables.paired_table(rows["relu"], others))
 
 # %% [markdown]
 # Differences to ReLU that overlap do not order the others among themselves. To ask whether a reading is ahead of a rival, the two must be compared with each
-# other, on the same images, as the claims do.
-#
+# other, on the same images, as the claims do:
+
+# %%
+rivals = [row for name, row in rows.items() if name not in sparta.READINGS]
+ahead = []
+for name in sparta.READINGS:
+    tests = comparisons.against(rows[name], rivals)  # Holm's correction
+    better, worse, _ = comparisons.told_apart(tests)
+    print(f"{title(name)}, of {len(rivals)} rivals beyond chance", end=" ")
+    print(f"ahead of {len(worse)}, behind {len(better)}")
+    if len(worse) == len(rivals):
+        ahead.append(title(name))
+print("ahead of all rivals:", listed(ahead))
+
+# %% [markdown]
 # ````{solution-end}
 # ````
 

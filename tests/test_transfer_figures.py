@@ -108,6 +108,9 @@ def test_mean_kernels_share_one_symmetric_colour_scale() -> None:
     images = [ax.images[0] for ax in figure.axes if ax.images]
     assert [float(image.get_array()[1, 1]) for image in images] == pytest.approx([0.6, -0.3])
     assert all(image.get_clim() == pytest.approx((-0.6, 0.6)) for image in images)
+    words = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert sorted(words) == sorted(["0.60", "−0.30", *["0.00"] * 16])
+    assert figure.axes[-1].get_ylabel()  # of the colour bar
 
 
 # ---- do they help -----------------------------------------------------------------------------------------------
@@ -145,8 +148,12 @@ def test_pace_says_when_the_baselines_best_was_reached() -> None:
     records = {"ReLU": path(0.1, 0.3, 0.5, 0.4), "frozen": path(0.2, 0.6, 0.5, 0.5), "slow": path(0, 0.1, 0.2, 0.3)}
     _, _, relu, frozen, slow = cells(transfer.pace(records))
     assert [line[-1] for line in (relu, frozen, slow)] == ["3", "2", "—"]
-    assert [cell.split("\N{NO-BREAK SPACE}")[0] for cell in frozen[1:4]] == ["20.0", "60.0", "60.0"]
+    assert [cell.split()[0] for cell in frozen[1:4]] == ["20.0", "60.0", "60.0"]
     assert "[" in frozen[1]
+    short = {"ReLU": path(0.1, 0.3, 0.5), "frozen": path(0.2, 0.6, 0.5)}
+    header, _, *rows = cells(transfer.pace(short))  # halfway is the first epoch
+    assert header[1:3] == ["After epoch 1, %", "Best, %"]
+    assert {len(row) for row in (header, *rows)} == {4}
 
 
 # ---- are they alike ---------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def settings(ledgers: Mapping[str, Ledger]) -> str:
             continue
         for one, other in sides:
             both = made[one].best.outcomes.keys() & made[other].best.outcomes.keys()
-            for attack in [name for name in ("pgd50", "autoattack") if name in both] or ["pgd20"]:
+            for attack in sorted(both & {"pgd50", "autoattack"}, reverse=True) or ["pgd20"]:
                 test = paired(made[one], made[other], attack)
                 found.append((CALLED[one], CALLED[other], (test, Interval(test.difference, *test.interval))))
                 where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n = {test.n:,}"])

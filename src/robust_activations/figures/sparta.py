@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter
 from torch import Tensor, nn
 
 from robust_activations import activations, models
@@ -227,7 +226,7 @@ def _kernel_row(ax: Axes, layers: Mapping[str, Tensor], most: int, top: float) -
         ax.add_patch(Rectangle((middle, k / 2 - 0.5), 1, 1, fill=False, ec=INK, lw=1))
         for (row, col), value in np.ndenumerate(mean):
             dark = abs(value) > 0.6 * top
-            words = _number(value)
+            words = decimals(value)
             ax.text(left + col + 0.5, row + 0.5, words, ha="center", va="center", size=7.5, color="w" if dark else INK)
         ax.text(left + k / 2, k + 0.15, f"layer {place + 1}", ha="center", va="top", size=9, color=INK)
     k = len(layers[sites[0]].mean(0))
@@ -264,10 +263,12 @@ def kernel_table(records: Mapping[str, Record]) -> str:
 def _spread(values: Tensor) -> str:
     """Mean over the channels, and the least and the greatest."""
     mean, low, high = (float(value) for value in (values.mean(), values.min(), values.max()))
-    return f"{_number(mean)} ({_number(low)} to {_number(high)})".replace(" ", NBSP)
+    extent = f"({decimals(low)} to {decimals(high)})".replace(" ", NBSP)
+    return f"{decimals(mean)} {extent}"  # may break here: five columns are too wide for a page otherwise
 
 
-def _number(value: float) -> str:
+def decimals(value: float) -> str:
+    """Two of them."""
     return f"{round(float(value), 2) + 0.0:.2f}".translate(MINUS)  # + 0.0: no negative zero
 
 
@@ -314,15 +315,19 @@ def error(row: Row, attack: str) -> Interval | None:
 
 
 def error_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50"), first: str = "Activation") -> str:
-    """Error rates in percent with their 95 % intervals: Wilson's of one record, t of the mean over several seeds."""
-    lines = []
+    """Error rates in percent with their 95 % intervals: Wilson's of one record, t of the mean over several seeds.
+
+    Without a column of seeds where every row has one.
+    """
+    lines, several = [], any(len(row.records) > 1 for row in rows)
     for row in rows:
         found = [error(row, attack) for attack in attacks]
         cells = [_percent(at) for at in found] if not row.collapsed else ["collapsed"] * len(attacks)
         n = {r.best.outcomes[attack].n for r in row.records for attack in attacks if attack in r.best.outcomes}
-        lines.append([row.label, *cells, f"{len(row.records)}", " to ".join(f"{one:,}" for one in sorted(n))])
+        seeds = [f"{len(row.records)}"] if several else []
+        lines.append([row.label, *cells, *seeds, " to ".join(f"{one:,}" for one in sorted(n))])
     header = [first, *(f"Error {'on clean images' if one == 'clean' else under(one)}, %" for one in attacks)]
-    return table([*header, "Seeds", "n"], lines)
+    return table([*header, *(["Seeds"] if several else []), "n"], lines)
 
 
 def _percent(at: Interval | None) -> str:
@@ -332,17 +337,31 @@ def _percent(at: Interval | None) -> str:
 
 
 def errors(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure:
-    """Clean error to the right, error under attack upwards, with both intervals: low and left is good."""
-    figure = results.tradeoff(panels, attack)
-    drawn = [ax for ax in figure.axes if ax.axison]
-    for ax in drawn:
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda at, _: f"{100 * (1 - at):.0f}{NBSP}%"))
-            axis.set_inverted(True)
-        ax.set(xlabel="clean error", ylabel=f"error {under(attack)}")
-    figure.draw_without_rendering()  # the points have moved, and their words with them
-    for ax in drawn:
-        frames.apart(ax)
+    """Error on clean images and under an attack, side by side, with their intervals: a row a label, left is good.
+
+    Least error under attack on top. Many networks have nearly the same errors, so that points of a plane would hide
+    each other. Collapsed records are left out.
+    """
+    shown = {
+        title: results.ranked([row for row in rows if error(row, attack)], attack) for title, rows in panels.items()
+    }
+    shown = {title: rows for title, rows in shown.items() if rows}
+    heights = [
+        0.75 + 0.04 * len(rows) + frames.row_height([r.label for r in rows]) * len(rows) for rows in shown.values()
+    ]
+    with stacked([height for height in heights for _ in range(2)], 0.0, 2) as (figure, axes):
+        for place, (title, rows) in enumerate(shown.items()):
+            for ax, name in zip(axes[2 * place :], ("clean", attack), strict=False):
+                for y, row in enumerate(rows):
+                    if at := error(row, name):
+                        ax.plot([100 * at.low, 100 * at.high], [y, y], color=row.colour, lw=1.6)
+                        ax.plot(100 * at.value, y, "o", color=row.colour, ms=5)
+                frames.label_rows(ax, [row.label for row in rows])
+                ax.set_xlabel("clean error, %" if name == "clean" else f"error {under(name)}, %")
+            axes[2 * place + 1].tick_params(labelleft=False)
+            axes[2 * place].set_title(
+                f"{title}\n{results.setting([one for r in rows for one in r.whole])}".strip(), color=INK, loc="left"
+            )
     return figure
 
 

@@ -26,6 +26,7 @@ from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
 from robust_activations.figures.measured import listed
 from robust_activations.figures.rows import Interval, Row, under
+from robust_activations.figures.sparta import decimals
 from robust_activations.figures.standings import NBSP, p_value
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
@@ -164,21 +165,28 @@ def moved(record: Record) -> str:
 
 
 def means(records: Mapping[str, Record]) -> Figure:
-    """What training has added to the kernels, the mean over a site's channels: a row a record, a column a site."""
+    """What training has added to the kernels, the mean over a site's channels, with numbers.
+
+    A row a record, a column a site.
+    """
     found = {label: [change.mean(0) for change in changes(record).values()] for label, record in records.items()}
     most = max((float(one.abs().max()) for every in found.values() for one in every), default=1.0)
     columns = max(map(len, found.values()), default=1)
-    with stacked([1.0] * len(found) * columns, 0.1, columns) as (figure, axes):
+    with stacked([1.1] * len(found) * columns, 0.1, columns) as (figure, axes):
         image = None
         for row, (label, every) in enumerate(found.items()):
             for column, (ax, one) in enumerate(zip(axes[row * columns :], every, strict=False)):
                 image = ax.imshow(one.numpy(), cmap="PuOr", vmin=-most, vmax=most)
+                for (y, x), value in np.ndenumerate(one.numpy()):
+                    dark = abs(value) > 0.6 * most
+                    ax.text(x, y, decimals(value), ha="center", va="center", size=7.5, color="w" if dark else INK)
                 ax.set(xticks=[], yticks=[])
+                ax.grid(visible=False)
                 if not row:
                     ax.set_title(f"site {column + 1}", color=INK)
             axes[row * columns].set_ylabel(label.replace(", ", ",\n"), rotation=0, ha="right", va="center", labelpad=6)
         if image is not None:
-            figure.colorbar(image, ax=axes, shrink=0.5)
+            figure.colorbar(image, ax=axes, shrink=0.5, label="added to the kernel, mean over channels")
     return figure
 
 
@@ -215,9 +223,10 @@ def told(found: Sequence[Comparison], attack: str) -> str:
 def pace(records: Mapping[str, Record], baseline: str = "ReLU", key: str = "held_pgd10") -> str:
     """A table: held-out accuracy after the first epoch, halfway and at its best; when it reached the baseline's best.
 
-    With 95 % Wilson intervals.
+    With 95 % Wilson intervals. Not halfway where that is the first epoch too.
     """
-    epochs, n = len(records[baseline].history), records[baseline].run.held_out
+    half, n = len(records[baseline].history) // 2, records[baseline].run.held_out
+    after = [1, half] if half > 1 else [1]
 
     def cell(share: float) -> str:
         low, high = (100 * bound for bound in wilson(round(n * share), n))
@@ -227,8 +236,8 @@ def pace(records: Mapping[str, Record], baseline: str = "ReLU", key: str = "held
     lines = []
     for label, path in paths.items():
         reached = next((f"{epoch}" for epoch, value in enumerate(path, 1) if value >= max(paths[baseline])), NOTHING)
-        lines.append([label, *map(cell, (path[0], path[len(path) // 2 - 1], max(path))), reached])
-    header = [f"Held out, n = {n:,}", "After epoch 1, %", f"After epoch {epochs // 2}, %", "Best, %"]
+        lines.append([label, *map(cell, (*(path[epoch - 1] for epoch in after), max(path))), reached])
+    header = [f"Held out, n = {n:,}", *(f"After epoch {epoch}, %" for epoch in after), "Best, %"]
     return table([*header, f"First at {baseline}'s best, epoch"], lines)
 
 
