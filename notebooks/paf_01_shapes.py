@@ -240,7 +240,7 @@ glue("smooth_inside", str(sum(4 <= bend <= 10 for bend in bends) or "none"), dis
 # {numref}`fig-shapes-ladder` shows where the candidates stand. Of the {glue:text}`smooth_number` without a kink,
 # {glue:text}`smooth_inside` start between 4 and 10. PSiLU would have to learn an α between 8 and 20 (derived: curvature α/2).
 
-# %% mystnb={"image": {"alt": "A dot plot on a logarithmic axis with one row an activation. The smooth ones lie between about 0.1 and 2.5, PSiLU with alpha 10 and 20 in or at the end of a yellow band from 4 to 10, SmoothReLU at 400, and those with a kink at the right end.", "width": "500px"}, "figure": {"caption": "Greatest second derivative of every activation at its start, and of PSiLU with three larger α. Triangles: activations with a kink at 0. Yellow: the range from 4 to 10 that the 2026 study names.", "name": "fig-shapes-ladder"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A dot plot on a logarithmic axis with one row an activation. The smooth ones lie between about 0.1 and 2.5, PSiLU with alpha 10 and 20 in or at the end of a yellow band from 4 to 10, SmoothReLU at 400, and those with a kink at the right end.", "width": "500px"}, "figure": {"caption": "Greatest second derivative of the activations at their start, and of PSiLU with three larger α. Not shown: APL, which starts at random, and ReLU with a smooth gradient, whose values are those of ReLU. Triangles: activations with a kink at 0. Yellow: the range from 4 to 10 that the 2026 study names.", "name": "fig-shapes-ladder"}} tags=["hide-input"]
 shapes.ladder(
     [name for name in activations.names() if name not in ("apl", "relu_smooth_gradient")],
     {f"PSiLU, α = {alpha:g}": catalogue.curve("psilu", learn=(), alpha=alpha) for alpha in (4.0, 10.0, 20.0)},
@@ -259,15 +259,15 @@ glue("softplus_zero", f"{float(catalogue.curve('parametric_softplus')(torch.zero
 # {cite:t}`xie2020` put smooth functions in place of ReLU and add two of their own. Parametric Softplus,
 # $\log(1 + e^{\alpha z})/\alpha$, has the slope $\sigma(\alpha z)$. Its α in the paper was not available to us; a re-implementation by
 # {cite:t}`singla2021` uses 10 (seen), and so do we. SmoothReLU is 0 for negative inputs, exactly like ReLU, so that a gain
-# cannot come from there. Its sharpness is the square of a learned number that starts at 20 (seen: the authors' code):
-# α = 400 at the start.
+# cannot come from there. Its sharpness α is the square of a learned number s that starts at 20 (seen: the authors'
+# code): α = 400 at the start.
 #
 # How smooth is α = 400? {numref}`fig-shapes-near` looks closely. SmoothReLU differs from ReLU by at most
 # {glue:text}`smooth_gap` between −6 and 6, and its slope passes one half already at $z$ = {glue:text}`smooth_half`. It is smooth on
 # paper (the slope does not jump), and yet its curvature is far beyond that of any other. Parametric Softplus pays for its gentle
 # slope with {glue:text}`softplus_zero` at 0.
 
-# %% mystnb={"image": {"alt": "Two panels close to zero, from -0.3 to 0.3. Above, values: SmoothReLU lies just below ReLU, Parametric Softplus above it, SiLU well below on the right. Below, slopes: ReLU jumps from 0 to 1, SmoothReLU rises almost as steeply, Parametric Softplus gently, SiLU hardly.", "width": "500px"}, "figure": {"caption": "Close to zero: SmoothReLU at its start is nearly ReLU, slope included; SiLU is nearly a straight line.", "name": "fig-shapes-near"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels close to zero, from -0.3 to 0.3. Above, values: SmoothReLU lies just below ReLU, Parametric Softplus above it, SiLU well below on the right. Below, slopes: ReLU jumps from 0 to 1, SmoothReLU rises almost as steeply, Parametric Softplus gently, SiLU hardly.", "width": "500px"}, "figure": {"caption": "Close to zero: SmoothReLU at its start, α = s² = 400, is nearly ReLU, slope included; SiLU is nearly a straight line.", "name": "fig-shapes-near"}} tags=["hide-input"]
 shapes.near_zero(
     {
         "ReLU": ("relu", relu),
@@ -485,10 +485,11 @@ for dtype in (torch.float32, torch.bfloat16):
     print(f"{dtype}: {len(finite)} of {len(activations.names())} finite at ±10,000, slope included")
 
 # %% [markdown]
-# ## All of them in one table
+# ## All of them side by side
 #
-# Built from the library's registry. Definitions are those of the classes (sums run over all hinges), everything else is measured
-# at the start of training. In the definitions $g$ is a convolution and BN a BatchNorm. Scroll sideways on a small screen.
+# Two tables, built from the library's registry: what each activation is, and how it starts. Definitions are those of the classes
+# (sums run over all hinges), everything else is measured at the start of training. In the definitions $g$ is a convolution and BN a
+# BatchNorm.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(catalogue.summary())

@@ -68,7 +68,7 @@ note("fallen", ", ".join(record.run.label for record in fallen) or "none")
 # {cite}`dai2022` asks the same under adversarial training and answers differently; that is
 # {doc}`the next page </notebooks/paf_03_frozen_shapes>`.
 #
-# | | |
+# | What | As far as it is known |
 # |---|---|
 # | Training | on clean images, the activation's parameter not learned but set (seen: code and its README) |
 # | Measures | clean accuracy, average minimum radius in $\ell_\infty$, success rate of the Square attack, an empirical local Lipschitz constant (seen: code) |
@@ -215,7 +215,7 @@ found = {
     "the same, step kept": halving_search(linear, x, y, halve=False),
     "ours": minimum_radius(linear, x, y, generator=generator),
 }
-print(f"{'':24}   mean  different  ratio to the truth: least, median, greatest")
+print(f"{'':24}   mean  different  to the truth: least, median, greatest")
 for name, radius in ({"the truth": truth} | found).items():
     ratio = np.quantile(radius / truth, (0, 0.5, 1))
     values = len(torch.unique((1e5 * radius).round()))
@@ -346,7 +346,7 @@ print(paf.fixed("prelu", "alpha", 0.0))
 # adversarial training uses, because the mean radius of networks that were never attacked is smaller than that.
 
 # %% mystnb={"image": {"alt": "Four small panels, for alpha of PReLU, beta of PSSiLU, alpha of PSiLU and alpha of ReBLU, with the mean minimum radius against the parameter's value. Each has a line with dots and vertical intervals, and a grey band for ReLU.", "width": "500px"}, "figure": {"caption": "Average minimum ℓ∞ radius against the frozen parameter, networks trained on clean digits, first {glue:text}`measured_n` test images as far as classified right, 95 % bootstrap intervals. Upper bounds.", "name": "fig-paf2-radius"}} tags=["hide-input"]
-frozen.against_value(digits, {"mean minimum radius": frozen.measure("radius")}, "radius")
+frozen.against_value(digits, {"mean minimum radius": frozen.measure("radius", 255)}, "radius, /255")
 
 # %% [markdown]
 # The bands are wide, since images differ much more from each other than networks do. Both networks saw the same images,
@@ -504,7 +504,7 @@ judged = [one for one in claims.judged(study="paf") if one.claim.id in ("paf-pos
 Markdown(listing)
 
 # %% mystnb={"image": {"alt": "Small panels, one a parameter, with the mean minimum radius against the parameter's value at the largest scale that was recorded, and a grey band for ReLU; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf2-radius`, at the largest scale that has records: {glue:text}`last_scale`.", "name": "fig-paf2-larger"}} tags=["hide-input"]
-frozen.against_value(last, {"mean minimum radius": frozen.measure("radius")}, "radius")
+frozen.against_value(last, {"mean minimum radius": frozen.measure("radius", 255)}, "radius, /255")
 
 # %% [markdown]
 # ## Verdicts
@@ -512,7 +512,7 @@ frozen.against_value(last, {"mean minimum radius": frozen.measure("radius")}, "r
 # Both claims are judged by the radius, because it is the one of the three measures that no ε and no scale of the logits
 # decides. *Supported* or *contradicted* needs the paired t test over all images below 0.05 and, where independent pairs
 # of networks test a claim, an interval over these that excludes 0. The claim on curvature has two halves, SiLU and ReLU,
-# and needs both. A claim names its shapes beforehand, so its p is not corrected for the other rows of the table above.
+# and needs both, each with its p times two. What rests on a single training says so: *one seed*. A claim names its shapes beforehand, so its p is not corrected for the other rows of the table above.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.standing(judged))
@@ -571,13 +571,11 @@ bench_x, bench_y = grey(images.test_images)[right], images.test_labels[right]
 with torch.no_grad():
     second = linear(bench_x).scatter(1, bench_y[:, None], -torch.inf).argmax(1)
 same = second == nearest
+print(f"mean ratio where the second class is the nearest ({int(same.sum())} images), and elsewhere")
 for steps in (1, 5, 20, 50):
     radius = minimum_radius(linear, bench_x, bench_y, steps=steps, generator=torch.Generator().manual_seed(0))
     ratio = radius / truth
-    print(
-        f"{steps:2} steps: mean ratio {ratio[same].mean():.3f} where the second class is the nearest "
-        f"({int(same.sum())} images), {ratio[~same].mean():.3f} elsewhere"
-    )
+    print(f"{steps:2} steps: {ratio[same].mean():.3f}, {ratio[~same].mean():.3f}")
 
 # %% [markdown]
 # The number of steps hardly matters. The margin's gradient points to the class that is *second* at the moment, and the

@@ -17,6 +17,7 @@
 # %%
 from robust_activations import paths, studies
 from robust_activations.figures import claims, learned, results, tables
+from robust_activations.figures import paf as frozen
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf
@@ -500,6 +501,9 @@ note("l4-verdicts", " ".join(filter(None, map(at, paths.SCALES))))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(judged))
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(frozen.without_parameters(claims.ledgers(judged)))
 
 # %% [markdown]
 # Digits demonstrate how the question is asked. A network of three layers on 8×8 images can neither confirm nor refute a

@@ -16,6 +16,7 @@
 # %%
 from robust_activations import studies
 from robust_activations.figures import catalogue, claims, critics, learned, plans, style
+from robust_activations.figures import paf as frozen
 from robust_activations.studies import paf, paf_claims
 
 studies.collect("paf")  # scale digits: trains what is missing
@@ -123,6 +124,9 @@ rows = [
 ]
 Markdown(catalogue.table(["Who", "What they say", "Our records", "Still untested here"], rows))
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(frozen.without_parameters(ledgers))
+
 # %% [markdown]
 # ### Three papers, one parameter
 #
@@ -151,8 +155,8 @@ Markdown(decays)
 Markdown(moved)
 
 # %% [markdown]
-# If the two are of one size, a comparison of activations under one weight decay is a comparison of activation *and* its luck with that
-# weight decay.
+# Where a change of weight decay moves as much as a change of activation, a comparison of activations under one weight decay is a
+# comparison of activation *and* its luck with that weight decay.
 #
 # ## What could be wrong
 #
@@ -247,7 +251,7 @@ Markdown(
 # ````
 
 # %%
-records, runs = studies.collect("paf"), paf.STUDY.runs("digits")
+records, runs = studies.collect("paf"), studies.evidence(paf.STUDY, "digits")  # as the verdict does: all seeds
 sides = paf_claims.published("pssilu"), paf_claims.published("relu")
 for margin in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1):
     verdict = studies.compare(records, runs, *sides, margin=margin)
@@ -274,12 +278,14 @@ for margin in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1):
 # :class: dropdown
 # ````
 
-# %%
+# %% mystnb={"markdown_format": "myst"}
 (protocol,) = studies.get("protocol")
 records, runs = studies.collect("protocol"), protocol.runs("digits")
+said = []
 for name in ("relu", "silu"):
     verdict = studies.compare(records, runs, paf_claims.published("pssilu"), paf_claims.published(name))
-    print(f"PSSiLU against {style.title(name)}: {verdict.label}, {claims.measured(verdict)}")
+    said.append(f"- PSSiLU against {style.title(name)}: {verdict.said}, {claims.measured(verdict)}")
+Markdown("\n".join(said))
 
 # %% [markdown]
 # The images of three seeds together make McNemar's p small more easily, because the same image counts three times. The interval over seeds

@@ -262,7 +262,8 @@ say("pgd20", network_curves["PGD-20"][at])
 figures.accuracy(figures.Panel(radii, network_curves, "ε · 255"), height=3.5)
 
 # %% [markdown]
-# Noise of full size leaves {glue:text}`noise`; PGD-20 leaves {glue:text}`pgd20`. What breaks the network is not
+# Noise of full size leaves {glue:text}`noise`; PGD-20 leaves {glue:text}`pgd20`. (Our own PGD above, on the same images, left
+# another few: it started from another random place.) What breaks the network is not
 # the size of the change but its direction. That is why testing with random noise says next to nothing about an adversary.
 #
 # ## How strong is strong enough?

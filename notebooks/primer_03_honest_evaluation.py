@@ -134,7 +134,8 @@ for name, model in models.items():
 # exists. The *saturated* one is subtler. The derivative of the cross-entropy with respect to the logits is
 # $p_\theta(x) - e_y$, with $e_y$ the one-hot label, and with logits in the millions the softmax in float32 is exactly 1 for the
 # predicted class. While the network is right, the difference is exactly zero, and the sign of zero is zero: PGD
-# stands still and reports robustness.
+# stands still and reports robustness. The images above are clean ones. The checklist below counts again from the random
+# place in the ball where PGD starts; there a network errs on some image more or less, and the share differs a little.
 #
 # This is **gradient masking**: the attack fails, though the adversarial examples are all still there.
 # {cite:t}`athalye2018` found it, in several forms, in most of the defences of a whole conference.
@@ -332,6 +333,10 @@ Markdown(figures.pairs(compared[::-1]))
 # The column *p, unpaired* is what a test sees that knows the two counts and not the images: {glue:text}`unpaired-p` for the best and
 # the worst, from the same data. Where two networks differ on few images, the paired test is much the sharper one. And since we
 # have just asked {glue:text}`pairs` questions at once, the smallest of these $p$ should be taken with salt (`stats.holm` adds it).
+#
+# Where a difference stands in brackets, as +2.0 [+0.3, +3.7], the interval is another method: Wald's, a normal approximation
+# to the same counts. At the edge, and with few images, the two may disagree, and an interval can exclude 0 where $p$ is above 0.05.
+# The exact test is the better one there, and every verdict in this book needs its $p$.
 #
 # ## Why seeds
 #

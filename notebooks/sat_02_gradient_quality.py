@@ -348,39 +348,25 @@ for scale, rows in controls.items():
             parts += [f"*Scale `{scale}`, against {label}*", table]
 Markdown("\n\n".join(parts))
 
+
 # %% tags=["remove-cell"]
+def worded(one):
+    """One comparison: by how much, and whether chance would do."""
+    by = f"{points(one.at.value)} points [{points(one.at.low)}, {points(one.at.high)}], {p_words(one.holm)} after Holm"
+    return f"{one.name} {'**differs by**' if one.differs else 'may differ by chance:'} {by}"
+
+
 words = []
 for scale, rows in controls.items():
     named = {row.label: row for row in rows}
-    longer = named.get(CONTROLS["twice as long"])
     efforts = [row for row in rows if row.label in CONTROLS.values()]
-    for one in comparisons.against(named[LABELS["none"]], efforts, tests[scale]):
-        if longer is None or one.name != longer.label:
-            continue
-        way = "more" if one.at.value > 0 else "less"
-        by = f"{points(one.at.value)} points [{points(one.at.low)}, {points(one.at.high)}]"
-        if one.differs:
-            words.append(
-                f"At scale `{scale}`, ReLU trained twice as long is {way} robust than plain ReLU ({by}, {p_words(one.holm)} after Holm)."
-            )
-        else:
-            words.append(
-                f"At scale `{scale}`, ReLU trained twice as long and plain ReLU differ by {by}, which may be chance ({p_words(one.holm)} after Holm)."
-            )
-    for label in ("SiLU", LABELS["both"]):
-        if longer is None or label not in named:
-            continue
-        test, _ = comparisons.paired(named[label], longer, tests[scale])
-        way = "more" if test.difference > 0 else "less"
-        if test.p < 0.05:
-            words.append(
-                f"At scale `{scale}`, {label} is {way} robust than ReLU trained twice as long ({points(test.difference)} points, {p_words(test.p)})."
-            )
-        else:
-            words.append(
-                f"At scale `{scale}`, {label} and ReLU trained twice as long differ by {points(test.difference)} points, which may be chance ({p_words(test.p)})."
-            )
-sentence = " ".join(words)
+    said = {
+        label: "; ".join(worded(one) for one in comparisons.against(named[label], efforts, tests[scale]))
+        for label in (LABELS["none"], "SiLU", LABELS["both"])
+        if label in named
+    }
+    words.append(f"**Scale `{scale}`.** " + " ".join(f"From {label}: {one}." for label, one in said.items() if one))
+sentence = "\n\n".join(words)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(sentence)
@@ -482,7 +468,7 @@ for name, found in withstood.items():
     print(name)
     for attacker, right in found.items():
         only = int((found["own slope"] & ~right).sum())
-        print(f"  {attacker:24} {Outcome.of(right, 0.0)}; breaks {only} that the first does not")
+        print(f"  {attacker:24} {Outcome.of(right, 0.0)}; newly broken: {only}")
 
 # %% tags=["remove-cell"]
 words = []
@@ -516,7 +502,10 @@ Markdown(masking)
 # %% tags=["remove-cell"]
 IDS = (*(f"sat-gradient-{place}" for place in sat.GRADIENTS), "sat-not-longer")
 mine = [one for one in claims.judged(study="sat") if one.claim.id in IDS]
-recorded = tables.scales_with("sat", lambda run: run.activation == "relu_smooth_gradient")
+behind = {(one.scale, name) for one in mine for name in one.verdict.records}
+recorded = {
+    scale: own for scale in paths.SCALES[1:] if (own := [one for one in held(scale) if (scale, one.id) in behind])
+}
 made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

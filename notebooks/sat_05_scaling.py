@@ -107,7 +107,7 @@ costs = {title: scaling.counted(run) for title, run in titles.items()}
 def named(title):
     if title[0].isdigit():
         return f"ResNet-50, {title}"
-    return f"EfficientNet-{title}" if title in scaling.EFFICIENT.rows else title
+    return f"Efficient\N{SOFT HYPHEN}Net-{title}" if title in scaling.EFFICIENT.rows else title
 
 
 rows = []
@@ -116,7 +116,7 @@ for title, cost_of in costs.items():
     counts = f"{cost_of.parameters / 1e6:.1f}", f"{cost_of.macs / 1e9:.2f}"
     rows.append([named(title), *theirs, *[""] * (4 - len(theirs)), *counts])
 header = [f"*Reported*<br>{words}" for words in scaling.RESNETS.columns]
-counted = ["*Counted*<br>parameters, millions", "*Counted*<br>MACs, billions"]
+counted = ["*Counted*<br>param., 10⁶", "*Counted*<br>MACs, 10⁹"]
 Markdown(table(["Network", *header, *counted], rows))
 
 # %% tags=["remove-cell"]
@@ -140,7 +140,7 @@ note("wider_macs", f"{costs['ResNeXt-50 32x8d'].macs / costs['ResNet-50'].macs:.
 
 # %% [markdown]
 # *Reported: {glue:text}`again`. "EfficientNet-L1, averaged weights" is the README's "L1-Enhanced", which averages the
-# weights with factor 0.9999. Counted: convolutions and matrix products of the forward pass of one image; by the library's
+# weights with factor 0.9999. Counted: parameters in millions, and MACs in billions: convolutions and matrix products of the forward pass of one image; by the library's
 # definitions.*
 #
 # Two things that the names hide. "Twice as wide" is not twice as dear: a ResNeXt-50 32x4d is wide inside its blocks but splits its
@@ -281,23 +281,24 @@ results.sweep(
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 from itertools import product
 
-parts = []
-for scale, found in measured.items():
+
+def of_scale(scale):
+    """Two tables of a scale: accuracies, and what was counted."""
     every = {}
-    for name, sizes in product(NAMES, found.values()):
-        for one in sizes[name]:
-            every.setdefault(one[1].id, (name, *one))
-    parts += [
+    for name, sizes in product(NAMES, measured[scale].values()):
+        for size, record, at in sizes[name]:
+            network = models.REGISTRY[record.run.model].title
+            every.setdefault(record.id, (name, size if size == network else f"{network}, {size}", record, at))
+    accuracies = [Row(f"{size}, {style.title(name)}", record) for name, size, record, _ in every.values()]
+    return [
         f"*Scale `{scale}`: accuracies*",
-        tables.accuracy_table(
-            [Row(f"{size}, {style.title(name)}", record) for name, size, record, _ in every.values()],
-            ("clean", shared(scale)),
-            first="Network",
-        ),
+        tables.accuracy_table(accuracies, ("clean", shared(scale)), first="Network"),
         f"*Scale `{scale}`: counted*",
         scaling.cost_table({size: at for _, size, _, at in every.values()}),
     ]
-Markdown("\n\n".join(parts))
+
+
+Markdown("\n\n".join(of_scale("digits")))
 
 # %% tags=["remove-cell"]
 if larger:
@@ -316,6 +317,9 @@ else:
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(intro)
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown("\n\n".join(line for scale in larger for line in of_scale(scale)))
 
 # %% mystnb={"image": {"alt": "One panel for each scale and dimension that has records: clean accuracy dashed and accuracy under attack full, against multiply-accumulates on a logarithmic axis, for ReLU and SiLU. Without records the figure says so.", "width": "560px"}, "figure": {"caption": "Measured: accuracy against the multiply-accumulates of one forward pass at the larger scales, as far as recorded. Clean (dashed) and under attack (full), 95 % Wilson intervals, one seed, best epoch; data, ε and n of each panel are in its title.", "name": "fig-scaling-larger"}} tags=["hide-input"]
 results.sweep(

@@ -47,6 +47,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.measured import listed
 from robust_activations.figures.standings import MINUS, p_value, percent, points
 
 
@@ -137,11 +138,12 @@ sanity.curves(
 said = []
 for name in networks:
     first, last = (by_steps[name][steps.index(count)] for count in (20, steps[-1]))
-    best = min(range(len(parts)), key=lambda i: int(by_length[name][i].sum()))
+    left_over = [int(ones.sum()) for ones in by_length[name]]
+    best = ["ε" if part == 1 else f"ε/{part}" for part, n in zip(parts, left_over, strict=True) if n == min(left_over)]
     said.append(
         f"**{style.title(name)}:** {int(first.sum())} of {some.stop} images after 20 steps, {int(last.sum())} after {steps[-1]}; "
         f"{int(by_starts[name][0].sum())} with one start, {int(by_starts[name][-1].sum())} with {starts[-1]}; "
-        f"the step that harms most is {'ε' if parts[best] == 1 else f'ε/{parts[best]}'}."
+        f"the step{'s' * (len(best) > 1)} that harm{'s' * (len(best) == 1)} most: {listed(best)}."
     )
 worst = {
     name: torch.stack([*by_steps[name], *by_starts[name], *by_length[name]]).all(0) for name in networks
@@ -396,13 +398,13 @@ for scale, found_records in by_scale.items():
     parts += [f"*Scale `{scale}`, {len(found_records)} runs*", standings.check_table(found_records)]
     failed += [(scale, *one) for one in failures(found_records)]
 listing = "; ".join(
-    f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}`: {standings.CHECKS[check.name]} "
-    f"({100 * check.value:.1f} %, limit {100 * check.limit:g} %)".translate(MINUS)
+    f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}`: “{standings.CHECKS[check.name]}” "
+    f"({f'{100 * check.value:.1f}'.translate(MINUS)} %, limit {100 * check.limit:g} %)"
     + (", a collapsed run" if record.collapsed else "")
     for scale, record, which, check in failed
 )
 sentence = (
-    f"**{len(failed)} checks failed.** {listing}."
+    f"**{len(failed)} check{'s' * (len(failed) > 1)} failed.** What should hold and does not: {listing}."
     if failed
     else "**All checks passed.** The known symptoms are absent, which proves nothing more."
 )
@@ -428,7 +430,7 @@ summary.append(
 )
 summary.append("accuracy reaches 0 for all" if not never else f"accuracy does not reach 0 for {', '.join(never)}")
 at_digits = sum(scale == "digits" for scale, *_ in failed)
-summary.append(f"{at_digits} checks fail" if at_digits else "no check fails")
+summary.append(f"{at_digits} check{'s fail' if at_digits > 1 else ' fails'}" if at_digits else "no check fails")
 most = max(int(one.sum()) for one in taken.values())
 summary.append(f"AutoAttack takes at most {most} of {some.stop} images from either of ReLU and SiLU beyond PGD-50")
 note("summary", "; ".join(summary))
@@ -465,7 +467,7 @@ Markdown(claims.standing(judged))
 # 3. With the shortest steps of {numref}`fig-sanity-effort` accuracy is higher. Is that masking?
 # 4. What would it mean if images made on ReLU harmed SiLU more than SiLU's own?
 # 5. Why is a second ReLU network in the transfer matrix?
-# 6. AutoAttack takes two more images than PGD-50 from each network. What does that say about the gain?
+# 6. Suppose AutoAttack takes two more images than PGD-50 from each network. What would that say about the gain?
 # 7. Which symptom can Square show that no other attack on this page can?
 #
 # ## Exercises

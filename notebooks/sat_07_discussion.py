@@ -180,8 +180,8 @@ Markdown(plans.settings("sat"))
 # : on held-out training images, for all alike. How the authors chose theirs is not known to us.
 #
 # our readings
-# : which α the paper took for the table on ELU and CELU is not known to us; ours is {glue:text}`large`. SmoothReLU follows the code, where its
-#   sharpness is learned and starts at 400, close to ReLU.
+# : which α the paper took for the table on ELU and CELU is not known to us; ours is {glue:text}`large`. SmoothReLU follows the code, where the
+#   number s is learned and starts at 20; the formula's α is its square, 400, so that it starts close to ReLU.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.caveats("sat", judged))

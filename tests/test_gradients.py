@@ -83,7 +83,14 @@ def test_bent_has_a_place_for_every_point_and_the_kink_as_a_line():
     low, high = ax.get_xlim()
     assert low < 0.5
     assert high > 400
-    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() not in ("None", "")] == pytest.approx(
-        [0.5, 200.0]
-    )
+    assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == pytest.approx([0.5, 200.0])
+    (kink,) = (line for line in ax.lines if len(line.get_xdata()) > 2)
+    assert kink.get_xdata()[[0, -1]] == pytest.approx([low, high])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ReLU, with its kink"]
+
+
+def test_bent_shows_a_marker_under_another():
+    first, second = (Row(name, trained(name, {})) for name in ("psilu", "pssilu"))
+    figure = gradients.bent({"": [(first, [0.5]), (second, [0.5]), (Row("GELU", trained("gelu", {})), [5.0])]}, {})
+    markers = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert markers[0].get_markersize() > markers[1].get_markersize() == markers[2].get_markersize()

@@ -57,6 +57,12 @@ def test_measures_are_compared_where_both_are_defined():
     assert (difference.low, difference.high) == pytest.approx((low, high), rel=1e-5)
 
 
+def test_radii_are_drawn_in_the_unit_that_is_asked_for():
+    plain, times = paf.measure("radius")(RELU), paf.measure("radius", 255)(RELU)
+    assert plain
+    assert times == pytest.approx([255 * one for one in plain])
+
+
 def test_rows_hold_each_network_once_and_relu_first():
     assert [row.label for row in paf.rows(SWEEPS)] == ["ReLU", "PReLU, α = 0.5"]
     assert paf.relu(SWEEPS) is RELU

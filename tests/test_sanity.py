@@ -12,7 +12,7 @@ from torch import nn
 import tiny
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import memory, sanity, scaling, style
+from robust_activations.figures import memory, primers, sanity, scaling, style
 from robust_activations.figures.sanity import Panel
 from robust_activations.stats import wilson
 from robust_activations.studies import smooth
@@ -92,3 +92,9 @@ def test_the_readme_is_drawn_as_it_is_reported():
     assert depth.lines[1].get_ydata().tolist() == [41.9, 45.2, 45.8]
     assert [text.get_text() for text in compound.texts] == ["+8.3", "+9.1"]
     assert all(scaling.cells(title) for members in published.values() for title in members)
+
+
+def test_all_strongest_attacks_of_a_row_are_boxed_whatever_their_precision():
+    row = {"PGD": 0.79, "Square": float(torch.tensor(0.79)), "FGSM": 0.81, "BPDA": float("nan")}
+    (axes,) = primers.matrix({"one": row}).axes
+    assert [round(box.get_x() + 0.46) for box in axes.patches] == [0, 1]

@@ -151,31 +151,26 @@ def learned(name: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; numbers are set to the right."""
+    """A Markdown table; numbers are set to the right. In a narrow one an interval may stand below its value."""
     right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
-    lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
+    broken = [[cell.replace("\u00a0[", " [") for cell in row] for row in rows]
+    lines = [header, ["---:" if flag else ":---" for flag in right], *broken]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def summary() -> str:
-    """All activations of the registry: definition, parameters, sharing and shape at the start."""
-    rows = []
+    """All activations of the registry in two tables: definition and parameters, then shape at the start."""
+    definitions, shapes = [], []
     for name, entry in activations.REGISTRY.items():
         torch.manual_seed(0)  # APL's start is random
         shape = measure(curve(name))
-        rows.append(
-            [
-                f"**{entry.title}** `{name}`",
-                definition(name),
-                learned(name),
-                entry.shares[0] if entry.learned else "",
-                _number(shape.curvature),
-                _number(shape.jump),
-                equals_at_start(name) if entry.learned else "",
-            ]
-        )
-    header = ["Activation", "Definition", "Learned, at the start", "Shared by", "$\\max\\lvert\\varphi''\\rvert$"]
-    return table([*header, "Slope jump at 0", "Starts as"], rows)
+        shared = entry.shares[0] if entry.learned else ""
+        definitions.append([f"**{entry.title}** `{name}`", definition(name), learned(name), shared])
+        start = equals_at_start(name) if entry.learned else ""
+        shapes.append([f"**{entry.title}**", _number(shape.curvature), _number(shape.jump), start])
+    first = table(["Activation", "Definition", "Learned, at the start", "Shared by"], definitions)
+    header = ["Activation", "$\\max\\lvert\\varphi''\\rvert$", "Slope jump at 0", "Starts as"]
+    return f"{first}\n\n{table(header, shapes)}"
 
 
 def extremes(names: Sequence[str] | None = None) -> str:

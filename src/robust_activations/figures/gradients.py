@@ -175,6 +175,11 @@ def curvature(record: Record) -> list[float]:
     return [math.inf if abs(shape.jump) > 1e-3 else shape.curvature for shape in measured]
 
 
+def _close(one: tuple[float, float], other: tuple[float, float], height: float) -> bool:
+    """Whether two markers of a panel of such a height would cover each other."""
+    return abs(math.log(one[0] / other[0])) < 0.08 and abs(one[1] - other[1]) < 0.03 * height
+
+
 def bent(
     panels: Mapping[str, Sequence[tuple[Row, Sequence[float]]]], baseline: Mapping[str, Row], attack: str = "pgd50"
 ) -> Figure:
@@ -187,8 +192,10 @@ def bent(
             ax.axvspan(4, 10, color="#FFF3C4", lw=0, zorder=0)
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter("{x:g}")
-            for row, bends, at in points:
-                x = math.exp(sum(map(math.log, bends)) / len(bends))
+            spots = [(math.exp(sum(map(math.log, bends)) / len(bends)), at.value) for _, bends, at in points]
+            height = max(at.high for *_, at in points) - min(at.low for *_, at in points)
+            for i, (row, bends, at) in enumerate(points):
+                x, hiding = spots[i][0], sum(_close(spots[i], other, height) for other in spots[i + 1 :])
                 ax.plot([min(bends), max(bends)], [at.value] * 2, color=row.colour, lw=1)
                 ax.plot([x, x], [at.low, at.high], color=row.colour, lw=0.8, alpha=0.6)
                 ax.plot(
@@ -196,7 +203,7 @@ def bent(
                     at.value,
                     style.marker(row.name or "relu"),
                     color=row.colour,
-                    ms=6,
+                    ms=6 + 5 * hiding,  # sticks out below what is drawn over it
                     mec="white",
                     mew=0.6,
                     zorder=3,
@@ -205,7 +212,10 @@ def bent(
             kinked = baseline.get(title)
             if kinked and (at_kink := kinked.accuracy(attack)):
                 ax.axhspan(at_kink.low, at_kink.high, color=SHADE, lw=0, zorder=-1)
-                ax.axhline(at_kink.value, color=kinked.colour, lw=1.2, zorder=1.9)
+                low, high = ax.get_xlim()
+                across = [low * (high / low) ** (i / 80) for i in range(81)]  # with markers: no words are put there
+                ax.plot(across, [at_kink.value] * 81, ",-", color=kinked.colour, lw=1.2, zorder=1.9)
+                ax.set_xlim(low, high)
             percent(ax, "y")
             words = setting([record for row, *_ in points for record in row.records], (attack,))
             ax.set_title("\n".join(filter(None, (title, words))), color=INK)

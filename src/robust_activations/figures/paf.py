@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from scipy import stats
 
-from robust_activations.figures import catalogue, frames, style
+from robust_activations import studies
+from robust_activations.figures import catalogue, claims, frames, style
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
@@ -29,6 +30,7 @@ from robust_activations.run import Run
 from robust_activations.stats import holm, wilson
 from robust_activations.studies import paired
 from robust_activations.studies.base import LADDER
+from robust_activations.studies.paf_claims import published
 
 Sweeps = Mapping[tuple[str, str], Mapping[float, Record]]
 # Okabe and Ito's, and markers besides.
@@ -81,12 +83,14 @@ def attack(*sweeps: Sweeps) -> str:
 # ---- the version of 2021: radius, Lipschitz constant, success of attacks ----------------------------------------
 
 
-def measure(name: str) -> Callable[[Record], Interval | None]:
-    """Reads a measure, `radius` or `lipschitz`, of a record's best epoch."""
+def measure(name: str, times: float = 1.0) -> Callable[[Record], Interval | None]:
+    """Reads a measure, `radius` or `lipschitz`, of a record's best epoch, `times` as much: 255, for parts of 255."""
 
     def read(record: Record) -> Interval | None:
         found = record.best.measures.get(name)
-        return Interval(found.mean, *found.interval) if found and len(found.defined) else None
+        return (
+            Interval(*(times * one for one in (found.mean, *found.interval))) if found and len(found.defined) else None
+        )
 
     return read
 
@@ -309,8 +313,8 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
                     drawn[row.name] = style.title(row.name)
                     ax.plot([x, x], [at.low, at.high], color=row.colour, lw=1.1)
                     ax.plot(x, at.value, ls="", marker=style.marker(row.name), color=row.colour, ms=6)
-            ax.set(xscale="log", xlim=(0.2, 15), ylabel=f"accuracy {under(name)}")
-            ax.set_xticks([0.25, 0.5, 1, 2, 4, 10], ["0.25", "0.5", "1", "2", "4", "10"])
+            ax.set(xscale="log", xlim=(0.2, 30), ylabel=f"accuracy {under(name)}")
+            ax.set_xticks([0.25, 0.5, 1, 2, 4, 10, 20], ["0.25", "0.5", "1", "2", "4", "10", "20"])
             ax.set_xticks([], minor=True)
             frames.percent(ax, "y")
             words = (title, setting([row.records[0] for row in own], (name,)))
@@ -325,3 +329,19 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
         keys += [Rectangle((0, 0), 1, 1, color="#FFE680", alpha=0.45, lw=0, label=f"{best[0]:g} to {best[1]:g}")]
         frames.legend(figure, keys)
     return figure
+
+
+def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
+    """SiLU against PSiLU and PSSiLU one by one, by the rule of the claim `peng-no-parameters`, which pools the two."""
+    (study,) = studies.get("paf")
+    said = []
+    for scale, records in ledgers.items():
+        for name in ("psilu", "pssilu"):
+            runs = studies.evidence(study, scale)
+            verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
+            if verdict.label != claims.UNTESTED:
+                said.append(f"SiLU over {style.title(name)} at `{scale}`: {verdict.said}, {claims.measured(verdict)}")
+    return (
+        "`peng-no-parameters` pools PSiLU and PSSiLU: its interval is that of the mean of both, and says less about "
+        f"each of them alone. One by one: {'; '.join(said) or 'nothing recorded yet'}."
+    )

@@ -82,20 +82,19 @@ def settings(study: str) -> str:
         count = run.objective.attack.steps
         steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""
         attacks = [name for name in run.suite.attacks if name in ATTACKS]
+        network = models.REGISTRY[run.model].title if run.model in models.REGISTRY else f"`{run.model}`"
         rows.append(
             [
                 f"`{scale}`",
-                run.dataset,
-                models.REGISTRY[run.model].title if run.model in models.REGISTRY else f"`{run.model}`",
+                f"{run.dataset}, {network}",
                 f"{norm(run)} {run.threat.eps}",
                 f"{OBJECTIVES[run.objective.name]}{steps}",
-                f"{run.schedule.epochs}",
-                f"{len(seeds)}",
+                f"{run.schedule.epochs}; {len(seeds)}",
                 n,
                 ATTACKS[attacks[-1]],
             ]
         )
-    header = ["Scale", "Data", "Network", "ε", "Training", "Epochs", "Seeds", "Test images", "Strongest attack"]
+    header = ["Scale", "Data, network", "ε", "Training", "Epochs; seeds", "Test images", "Strongest attack"]
     return table(header, rows)
 
 

@@ -281,7 +281,7 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
             if np.isnan(value):
                 axes.text(column, row, "–", ha="center", va="center", color="#777777")
                 continue
-            strongest = value == np.nanmin(values[row])
+            strongest = np.isclose(value, np.nanmin(values[row]))  # shares come in float32 and in float64
             colour, weight = "white" if value > 0.7 else "black", "bold" if strongest else "normal"
             axes.text(column, row, f"{value:.0%}", ha="center", va="center", color=colour, weight=weight)
             if strongest:
@@ -354,7 +354,7 @@ def table(records: Sequence[Record]) -> str:
             outcome = record.best.outcomes[key]
             low, high = outcome.interval
             row.append(f"{100 * outcome.accuracy:.1f} [{100 * low:.1f},\u00a0{100 * high:.1f}]")
-        rows.append([*row, f"{sum(epoch['train_seconds'] for epoch in record.history):.0f} s"])
+        rows.append([*row, f"{sum(epoch['train_seconds'] for epoch in record.history):.1f} s"])
     return catalogue.table(["Objective", *columns.values(), "Training"], rows)
 
 

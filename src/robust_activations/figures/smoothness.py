@@ -110,7 +110,7 @@ def slopes(functions: Mapping[str, tuple[str, Curve]], reach: float = 3.0) -> Fi
                 ax.plot(z, second, color=INK, lw=1.2, ls=(0, (3, 1.5)))
             top = float(activations.shape(function, grid())[2].max())
             if top > 1.3:
-                ax.text(0.2, 1.36, f"φ″ up to {_number(top)}", size=8, color=INK, va="center")
+                ax.text(0.5, 1.36, f"φ″ up to {_number(top)}", size=8, color=INK, va="center")
             ax.set(xlim=(-reach, reach), ylim=(-0.3, 1.5), title=label)
         keys = [
             Line2D([], [], color=style.colour("silu"), lw=2, label="slope φ′"),

@@ -21,6 +21,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "SPLASH in LeNet-5 without BatchNorm, a choice that is made otherwise to see what it does: it diverges. No "
         "verdict rests on it."
     ),
+    ("48983e9b65d4", "collapsed"): (
+        "The control of the transfer to CIFAR-100 whose gates are random and frozen: one-step adversarial training overfits "
+        "catastrophically there, from the second epoch on. No verdict rests on it."
+    ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
         "on the cross-entropy and not Square. PGD-50 on the margin makes all three wrong (29 right in all, against 35; "
