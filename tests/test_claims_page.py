@@ -223,7 +223,8 @@ def test_advice_follows_the_largest_scale_and_says_where_others_differ():
     assert "but" not in claims.advice(found, "b", **said)
     assert claims.advice([judged(none, "c")], "c", **said) == "Our records cannot say yet (`c`)."
     assert claims.labels(found, "a", "c") == (
-        "`a`: **supported, one seed** (`digits`), **contradicted, one seed** (`cpu`)<br>`c`: not tested at any scale yet"
+        "`a`: **supported, one seed** (`digits`), **contradicted, one seed** (`cpu`)<br>"
+        "`c`: not tested at any scale yet"
     )
 
 

@@ -176,8 +176,8 @@ def caveats(study: str, found: Sequence[Judged]) -> str:
         "as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
         f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records "
-        f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove that none is masked. Collapsed runs are left out of "
-        f"verdicts; of these records {collapsed} collapsed.\n\n"
+        f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove "
+        f"that none is masked. Collapsed runs are left out of verdicts; of these records {collapsed} collapsed.\n\n"
         "many verdicts\n"
         f": {tests} of them stand on this page. Where no effect exists, each has a 5 % risk of its own, so "
         f"chance alone could make up to about {0.05 * tests:.1f} of them wrong. They are not corrected for their "
@@ -307,7 +307,7 @@ def _rerun(one: Judged, planned: Planned) -> list[str]:
 
 
 def commands(study: str, scale: str, runs: Sequence[Run]) -> list[str]:
-    """For each label among these runs, every seed of it: `robust-activations run ... --only "LABEL/*"`, in two lines."""
+    """For each label of these runs, every seed of it, `robust-activations run ... --only "LABEL/*"` in two lines."""
     labels = dict.fromkeys(run.label.rsplit("/", 1)[0] for run in runs)
     return [f'robust-activations run {study} --scale {scale} \\\n    --only "{label}/*"' for label in labels]
 

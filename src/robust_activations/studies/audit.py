@@ -22,8 +22,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "verdict rests on it."
     ),
     ("48983e9b65d4", "collapsed"): (
-        "The control of the transfer to CIFAR-100 whose gates are random and frozen: one-step adversarial training overfits "
-        "catastrophically there, from the second epoch on. No verdict rests on it."
+        "The control of the transfer to CIFAR-100 whose gates are random and frozen: one-step adversarial training "
+        "overfits catastrophically there, from the second epoch on. No verdict rests on it."
     ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
