@@ -167,6 +167,9 @@ note("surplus_points", f"{100 * standings.detectable(discordant) / n:.1f}")
 note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows)) / n:.1f}")
 found = f"After Holm's correction {len(firm)} of {len(rows)} activations differ from ReLU under PGD-50."
 found += f" **More robust:** {standings.words(better)}. **Less robust:** {standings.words(worse)}."
+if len(digits.seeds) > 1:
+    firm_ones = standings.words(standings.from_every_seed(digits))
+    found += f" That is against one ReLU. What differs, to the same side, from each of ReLU's {len(digits.seeds)} seeds: {firm_ones}."
 if twins := standings.twins(digits):
     found += " Exactly the same on every image: " + "; ".join(map(standings.words, twins)) + "."
     if ("elu", "celu") in twins or ("celu", "elu") in twins:

@@ -54,8 +54,8 @@ Markdown(claims.READING)
 Markdown(claims.outcomes(judged))
 
 # %% [markdown]
-# A verdict can rest on a single pair of networks, *1 seed* or *1 pair* in the first table. The images speak for that pair then, and nothing guards against a
-# lucky one. And two claims can rest on the same comparison: `splash-standard` takes the strongest attack that both networks have been
+# A verdict can rest on one training of each network, and then reads *one seed* in the first table. The images speak for these networks then, and nothing
+# guards against lucky ones. And two claims can rest on the same comparison: `splash-standard` takes the strongest attack that both networks have been
 # through, and where that is AutoAttack `splash-autoattack` is no second piece of evidence.
 #
 # Some things cannot be said at any scale, however many runs are added, because the sentence to be tested is not complete:

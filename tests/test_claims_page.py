@@ -257,14 +257,14 @@ def test_reported_and_measured_never_share_a_column():
     yes, none = judge(*pair(120, 80)), Verdict("not tested here")
     found = [judged(yes, "a"), judged(yes, "a", "cpu"), judged(none, "b", value=""), judged(none, "b", "cpu")]
     header, _, *rows = map(entries, claims.standing(found).splitlines())
-    assert header == ["Claim", "Reported", "Measured", "Verdict and why"]
+    assert header == ["Claim", "Verdict and why", "Measured", "Reported"]
     assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", claims.NOTHING]
     assert [row[0] for row in rows] == ["Statement of a.<br>`a`", "", "Statement of b.<br>`b`"]
-    assert [row[3].split(":")[0] for row in rows] == ["**supported, one seed**"] * 2 + ["**not tested here**"]
+    assert [row[1].split(":")[0] for row in rows] == ["**supported, one seed**"] * 2 + ["**not tested here**"]
     for row in rows:
-        assert "+9" not in row[2] + row[3]
-        assert "+20.0" not in row[1]
-    assert [row[1].split("<br>")[0] for row in rows] == ["+9 points", "", claims.NOTHING]
+        assert "+9" not in row[1] + row[2]
+        assert "+20.0" not in row[3]
+    assert [row[3].split("<br>")[0] for row in rows] == ["+9 points", "", claims.NOTHING]
 
 
 def test_a_bar_in_a_statement_ends_no_cell():

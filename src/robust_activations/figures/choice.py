@@ -28,6 +28,7 @@ from robust_activations.figures.standings import (
     Difference,
     Standings,
     against_relu,
+    from_every_seed,
     over,
     p_value,
     points,
@@ -82,16 +83,6 @@ def answer(one: Standings) -> str:
         firm = [name for name in core if over(one, name)[1][1] > 0 or over(one, name)[1][2] < 0]
         text += f" Over {len(one.seeds)} seeds {words(firm)} of {len(core)} differ from it beyond chance."
     return text
-
-
-def from_every_seed(one: Standings) -> list[str]:
-    """The activations whose first seed differs, to the same side, from every recorded seed of ReLU."""
-    sides: dict[str, set[int]] = {}
-    for seed in one.seeds:
-        for row in against_relu(one, seed=seed):
-            side = (1 if row.paired.difference > 0 else -1) if row.differs else 0
-            sides.setdefault(row.record.run.activation, set()).add(side)
-    return [name for name, own in sides.items() if own in ({1}, {-1})]
 
 
 # ---- one change at a time ---------------------------------------------------------------------------------------

@@ -224,18 +224,21 @@ OUTCOMES = {
 
 
 def standing(found: Sequence[Judged]) -> str:
-    """Every claim: reported, then measured at each scale that tests it, with the verdict there and why."""
+    """Every claim: its verdict and why and what was measured, at each scale that tests it, then what was reported.
+
+    A narrow screen shows the first columns.
+    """
     rows = []
     for group in _by_claim(found):
-        cells = [f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])]
+        claim, paper = f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])
         tested = [one for one in group if _tested(one)]
         for one in tested:
             label = f"**{one.verdict.said}**: {why(one.verdict)}"
-            rows.append([*cells, f"`{one.scale}`: {measured(one.verdict)}", label])
-            cells = ["", ""]
+            rows.append([claim, label, f"`{one.scale}`: {measured(one.verdict)}", paper])
+            claim, paper = "", ""
         if not tested:
-            rows.append([*cells, NOTHING, f"**{UNTESTED}**: {why(group[0].verdict)}"])
-    return table(["Claim", "Reported", "Measured", "Verdict and why"], rows)
+            rows.append([claim, f"**{UNTESTED}**: {why(group[0].verdict)}", NOTHING, paper])
+    return table(["Claim", "Verdict and why", "Measured", "Reported"], rows)
 
 
 def overview(found: Sequence[Judged]) -> str:

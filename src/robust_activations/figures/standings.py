@@ -125,6 +125,16 @@ def against_relu(one: Standings, attack: str = "pgd50", *, seed: int = 0) -> lis
     return [Difference(*row) for row in zip(others, tests, adjusted, strict=True)]
 
 
+def from_every_seed(one: Standings) -> list[str]:
+    """The activations whose first seed differs, to the same side, from every recorded seed of ReLU."""
+    sides: dict[str, set[int]] = {}
+    for seed in one.seeds:
+        for row in against_relu(one, seed=seed):
+            side = (1 if row.paired.difference > 0 else -1) if row.differs else 0
+            sides.setdefault(row.record.run.activation, set()).add(side)
+    return [name for name, own in sides.items() if own in ({1}, {-1})]
+
+
 def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[list[float], tuple[float, float, float]]:
     """Difference to ReLU seed by seed, and its mean with the t interval."""
     own, relu = one.of(name), one.of("relu")

@@ -200,7 +200,8 @@ def compare(
         sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
         kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
         test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
-        measured = f"{100 * mean:+.1f} points under {'/'.join(dict.fromkeys(names.values()))}{interval}; {test}"
+        gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names.values()))  # no -0.0
+        measured = f"{gain:+.1f} points under {attacks}{interval}; {test}"
         more = "" if attack else _on_more_images(pairs)
         return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes}{more})", ids(pairs), len(groups))
 

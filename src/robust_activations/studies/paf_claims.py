@@ -83,9 +83,8 @@ def one_beats_relu(records: Ledger, runs: list[Run], shapes: Mapping[str, Wanted
 def yu(records: Ledger, runs: list[Run]) -> Verdict:
     """A second derivative of 5 against what is flatter and what is sharper, as far as the scale has planned it."""
     sharp = shape("psilu", {40.0}, adversarial=True)
-    rivals = {"SiLU": published("silu"), "ReLU": published("relu")} | (
-        {"α = 40": sharp} if any(map(sharp, runs)) else {}
-    )
+    rivals = {f"against {title(name)}": published(name) for name in ("silu", "relu")}
+    rivals |= {"against α = 40": sharp} if any(map(sharp, runs)) else {}
     best, number = shape("psilu", {10.0}, adversarial=True), len(rivals)
     return every({name: compare(records, runs, best, rival, times=number) for name, rival in rivals.items()})
 
