@@ -23,14 +23,10 @@ every = measured.benchmarks()  # reads data/ledger/benchmarks
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
+from robust_activations.figures.prose import listed, note
 
-def note(name, text):
-    glue(name, str(text), display=False)
-
-
-note("cost_devices", measured.listed(dict.fromkeys(one.title for one in every.files)))
+note("cost_devices", listed(dict.fromkeys(one.title for one in every.files)))
 here = {name: cost.passes(objective) for name, objective in cost.OBJECTIVES.items()}
 loops = {name: cost.passes(objective, cost.usual) for name, objective in cost.OBJECTIVES.items()}
 for short, name in (("clean", "clean"), ("nfgsm", "N-FGSM"), ("pgd", "PGD-10"), ("trades", "TRADES, 10 steps")):

@@ -36,15 +36,10 @@ digits = frozen.recorded(paf.standard_shapes("digits"), records)
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 from scipy import stats
 
+from robust_activations.figures.prose import note
 from robust_activations.figures.rows import setting
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 relu = frozen.relu(digits)
 shapes = frozen.rows(digits)

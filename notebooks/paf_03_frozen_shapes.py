@@ -38,14 +38,9 @@ for region, keys in regions.items():
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
-from myst_nb import glue
 
+from robust_activations.figures.prose import note
 from robust_activations.figures.rows import ATTACKS, setting
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 relu = frozen.relu(digits)
 run = relu.run

@@ -32,17 +32,12 @@ main, l2, trades = learned.settings(paf.learnable("digits"))
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations import stats
 from robust_activations.figures import plans, standings, style
+from robust_activations.figures.prose import note, points
 from robust_activations.figures.rows import Row
 from robust_activations.studies import protocol
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 run = main[0]
 rows = learned.rows(live.of(main))
@@ -208,8 +203,8 @@ gained = ", and ".join(
 )
 average = [100 * one.at.value for one in own]
 verdict += (
-    f" Against the form that each starts as, the differences go from {standings.points(min(average) / 100)} to "
-    f"{standings.points(max(average) / 100)} points; {sum(value > 0 for value in average)} of {len(average)} are positive. "
+    f" Against the form that each starts as, the differences go from {points(min(average) / 100)} to "
+    f"{points(max(average) / 100)} points; {sum(value > 0 for value in average)} of {len(average)} are positive. "
     f"The two largest belong to {gained}."
 )
 note("l4-comparisons", len(compared))
@@ -331,8 +326,8 @@ if max(lost.values()) > 0.05 * few:
     agreement += " **That is many: take PGD-50's comparisons above with caution.**"
 before, after = (stats.mcnemar(*(broken[name][k] for name in ("pssilu", "relu"))) for k in (0, 1))
 agreement += (
-    f" PSSiLU stands {standings.points(before.difference)} points from ReLU under PGD-50 on these {few} images, and "
-    f"{standings.points(after.difference)} under AutoAttack (only PSSiLU right on {after.only_first}, only ReLU on "
+    f" PSSiLU stands {points(before.difference)} points from ReLU under PGD-50 on these {few} images, and "
+    f"{points(after.difference)} under AutoAttack (only PSSiLU right on {after.only_first}, only ReLU on "
     f"{after.only_second}; McNemar's p = {after.p:.2g}). One image is {100 / few:.1f} points here: that would show a "
     "network that hides its gradients, and is too coarse to compare activations."
 )

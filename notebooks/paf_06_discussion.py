@@ -24,12 +24,8 @@ judged = claims.judged(study="paf")  # at every scale, by the records there are
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import note
 
 ledgers = claims.ledgers(judged)
 authors = [one for one in judged if one.claim.citation in ("dai2021", "dai2022")]

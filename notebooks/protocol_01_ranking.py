@@ -31,16 +31,11 @@ scales = [digits, *standings.recorded()]  # and what is kept of larger scales
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
-from myst_nb import glue
 from scipy import stats
 
 from robust_activations import data
 from robust_activations.figures import style
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import note, points
 
 run = protocol.recipe("digits")("relu")
 relu, ranked = digits.of("relu")[0], digits.ranked
@@ -408,7 +403,7 @@ whole = [record for record in digits.records if not record.collapsed]
 gains = [record.best.outcomes["pgd20"].accuracy - record.last.outcomes["pgd20"].accuracy for record in whole]
 note("same_epoch", sum(record.best_epoch == len(record.history) - 1 for record in whole))
 note("whole", len(whole))
-note("mean_gain", standings.points(float(np.mean(gains))))
+note("mean_gain", points(float(np.mean(gains))))
 mean, low, high = float(np.mean(gains)), *stats.t.interval(0.95, len(gains) - 1, np.mean(gains), stats.sem(gains))
 if low > 0:
     overfit = "choosing the epoch helped on average"

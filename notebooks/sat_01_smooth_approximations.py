@@ -29,15 +29,10 @@ start = {name: catalogue.curve(name, **frozen.get(name, {})) for name in smoothn
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 from scipy import stats as scipy_stats
 
 from robust_activations import stats
-from robust_activations.figures.measured import listed
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
+from robust_activations.figures.prose import listed, note
 
 
 def signed(value, digits=3):

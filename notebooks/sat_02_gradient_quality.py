@@ -40,19 +40,8 @@ quality = {place: records[run] for place, run in sat.gradient_quality("digits").
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import MINUS, p_value, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
-
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
-
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 
 LABELS = {
     "none": "plain ReLU",
@@ -265,7 +254,7 @@ def story(scale):
         words.append(f"The order is {ascending}, which {'is' if agrees else 'is not'} the paper's.")
     alone = [clean[LABELS[place]] for place in ("attack", "update") if LABELS[place] in clean]
     if len(alone) == 2:
-        given = [f"{points(one.test.difference)} points ({p_words(one.holm)} after Holm)" for one in alone]
+        given = [f"{points(one.test.difference)} points ({p_said(one.holm)} after Holm)" for one in alone]
         words.append(
             f"On clean images, the attack alone makes a difference of {given[0]}, the update alone of {given[1]}."
         )
@@ -352,7 +341,7 @@ Markdown("\n\n".join(parts))
 # %% tags=["remove-cell"]
 def worded(one):
     """One comparison: by how much, and whether chance would do."""
-    by = f"{points(one.at.value)} points [{points(one.at.low)}, {points(one.at.high)}], {p_words(one.holm)} after Holm"
+    by = f"{points(one.at.value)} points [{points(one.at.low)}, {points(one.at.high)}], {p_said(one.holm)} after Holm"
     return f"{one.name} {'**differs by**' if one.differs else 'may differ by chance:'} {by}"
 
 
@@ -477,11 +466,11 @@ for name, found in withstood.items():
     test = mcnemar(smooth, first)
     extra, yardstick = int((first & ~smooth).sum()), int((first & ~again).sum())
     if test.p < 0.05 and test.difference < 0:
-        verdict = f"is the stronger attack by {points(-test.difference)} points (McNemar's {p_words(test.p)}): **the accuracy with its own slope is too high**"
+        verdict = f"is the stronger attack by {points(-test.difference)} points (McNemar's {p_said(test.p)}): **the accuracy with its own slope is too high**"
     elif test.p < 0.05:
-        verdict = f"is the weaker attack by {points(test.difference)} points (McNemar's {p_words(test.p)})"
+        verdict = f"is the weaker attack by {points(test.difference)} points (McNemar's {p_said(test.p)})"
     else:
-        verdict = f"is as strong as its own, as far as {len(first)} images can tell (McNemar's {p_words(test.p)})"
+        verdict = f"is as strong as its own, as far as {len(first)} images can tell (McNemar's {p_said(test.p)})"
     words.append(
         f"On the network {name}, the smooth slope {verdict}; it breaks {extra} image{'s' * (extra != 1)} that the own slope leaves, where other starts break {yardstick}."
     )

@@ -39,19 +39,8 @@ recorded = {name: records[run] for name, run in sat.activations("digits").items(
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import MINUS, p_value, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
-
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
-
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 
@@ -247,7 +236,7 @@ for scale, rows in scales.items():
         f"At scale `{scale}` the best epoch's α lies between {min(bends):.1f} and {max(bends):.1f} in the network's layers. "
         + ("It has hardly moved, so this network's gradient is hardly better than ReLU's. " if min(bends) > 200 else "")
         + (
-            f"Under PGD-50, SmoothReLU's difference to ReLU is {points(both[0].difference)} points (McNemar's {p_words(both[0].p)})."
+            f"Under PGD-50, SmoothReLU's difference to ReLU is {points(both[0].difference)} points (McNemar's {p_said(both[0].p)})."
             if both
             else ""
         )
@@ -292,12 +281,12 @@ for scale, rows in kinked.items():
         both = comparisons.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
         if both:
             words.append(
-                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (McNemar's {p_words(both[0].p)})."
+                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (McNemar's {p_said(both[0].p)})."
             )
         one = comparisons.paired(rows[large["celu"]], rows["ELU, α = 1"], attacked[scale])
         if one:
             words.append(
-                f"To ELU with α = 1, which has no kink either, it is {points(one[0].difference)} points ({p_words(one[0].p)})."
+                f"To ELU with α = 1, which has no kink either, it is {points(one[0].difference)} points ({p_said(one[0].p)})."
             )
 repaired = " ".join(words)
 
@@ -386,7 +375,7 @@ for name in ("relu", "gelu"):
 # %% tags=["remove-cell"]
 test = mcnemar(robust["gelu"].numpy(), robust["relu"].numpy())
 words = [
-    f"GELU's difference to ReLU under AutoAttack is {points(test.difference)} points (McNemar's {p_words(test.p)}, n = {test.n})."
+    f"GELU's difference to ReLU under AutoAttack is {points(test.difference)} points (McNemar's {p_said(test.p)}, n = {test.n})."
 ]
 drops = {
     name: int((recorded[name].best.outcomes["pgd50"].right[:few] & ~right.numpy()).sum())
@@ -450,7 +439,7 @@ for scale, found in bent.items():
     inside = [name for name, value in zip(found, middle, strict=True) if 4 <= torch.tensor(value).exp() <= 10]
     words.append(
         f"At scale `{scale}`, the rank correlation of curvature and accuracy under PGD-50 over {len(found)} activations is "
-        f"{format(rank.statistic, '+.2f').translate(MINUS)} ({p_words(float(rank.pvalue))}). The most robust is {style.title(best)}; in the range from 4 to 10 lie: "
+        f"{format(rank.statistic, '+.2f').translate(MINUS)} ({p_said(float(rank.pvalue))}). The most robust is {style.title(best)}; in the range from 4 to 10 lie: "
         f"{listed(style.title(name) for name in inside)}."
     )
 curved = " ".join(words)

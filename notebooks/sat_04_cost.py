@@ -30,14 +30,9 @@ every = memory.only(measured.benchmarks(), SMOOTH)  # reads data/ledger/benchmar
 from statistics import median
 
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.activations import fused
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import listed, note
 
 # %% [markdown]
 # ## What was claimed
@@ -100,7 +95,7 @@ for one in steps:
     ratios = {row["activation"]: row["ratio"] for row in one.rows}
     slower = [row for row in one.rows if row["ratio_min"] > 1]
     least, most = min(ratios, key=ratios.get), max(ratios, key=ratios.get)
-    models_there = measured.listed({measured.model_title(row["model"]): 0 for row in one.rows})
+    models_there = listed({measured.model_title(row["model"]): 0 for row in one.rows})
     lines.append(
         f"**{one.title}.** {models_there}: from {measured.times(ratios[least])} times ReLU's step ({style.title(least)}) to "
         f"{measured.times(ratios[most])} times ({style.title(most)}). Slower than ReLU's even in the best turn: {len(slower)} of {len(one.rows)}."
@@ -210,13 +205,13 @@ plain = {name: size / relu for name, (_, size) in sizes.items()}
 worst = max(SMOOTH, key=plain.get)
 saved = [name for name in elementwise if plain[name] > 1.01 * ours[name]]
 lost = [name for name in elementwise if ours[name] > 1.01 * plain[name]]
-note("price_lost", measured.listed(f"{style.title(name)} ({plain[name]:.2f})" for name in lost))
+note("price_lost", listed(f"{style.title(name)} ({plain[name]:.2f})" for name in lost))
 levels = sorted({f"{value:.2f}" for value in smooth_ours})
-note("price_ours", measured.listed(levels))
+note("price_ours", listed(levels))
 note("price_same", "all the same" if len(levels) == 1 else "not all the same")
 note("price_worst", style.title(worst))
 note("price_worst_plain", f"{plain[worst]:.2f}")
-note("price_saved", measured.listed(f"{style.title(name)} ({plain[name]:.2f})" for name in saved))
+note("price_saved", listed(f"{style.title(name)} ({plain[name]:.2f})" for name in saved))
 loops = fused.backend(torch.ones(1)) is not None
 note("price_loops", "the fused loops" if loops else "plain formulas, as there is no compiler for the fused loops here")
 

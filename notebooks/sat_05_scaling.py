@@ -27,14 +27,9 @@ records = studies.collect("sat")  # trains what is missing
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.standings import MINUS, p_value, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
+from robust_activations.figures.prose import MINUS, note, p_value, points
 
 
 def above(first, second, column):

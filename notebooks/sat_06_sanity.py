@@ -44,15 +44,10 @@ some = slice(100)  # the first test images: for what is dear
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import MINUS, p_value, percent, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
+from robust_activations.figures.prose import MINUS, listed, note, p_value, points
+from robust_activations.figures.standings import percent
 
 
 def span(one):

@@ -26,12 +26,8 @@ judged = claims.judged(study="sat")  # at every scale, by the records there are
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import note
 
 ledgers = claims.ledgers(judged)
 elsewhere = claims.judged(study="paf")  # where the claims of Singla and Huang are tested

@@ -33,15 +33,9 @@ records = studies.collect("sparta")  # trains what is missing
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import Row
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 run = sparta.objectives("digits")["pgd_at"]["sparta"]

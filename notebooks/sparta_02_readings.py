@@ -35,25 +35,15 @@ records = studies.collect("protocol")  # and its seeds
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import listed, note, p_said, points
 from robust_activations.figures.rows import ATTACKS, Row
-from robust_activations.figures.standings import p_value, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
 
 
 def less(share):
     """A difference of errors in points: the other way round than one of accuracies."""
     return points(0.0 if abs(share) < 5e-4 else -share)
-
-
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
 
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -156,7 +146,7 @@ for scale, rows in seeds.items():
                 firm = "excludes 0" if low > 0 or high < 0 else "includes 0"
                 tail = f"over {len(pairs)} seeds, {same}; the interval over seeds {firm}"
             else:
-                tail = f"with one seed, and the interval is that of the images ({p_words(both[0].p)})"
+                tail = f"with one seed, and the interval is that of the images ({p_said(both[0].p)})"
             words.append(f"At scale `{scale}`, {where}, R2's error less {style.title(other)}'s is {error}, {tail}.")
             if scale == "digits" and attack == "pgd50":
                 short.append(f"{error} for {style.title(other)}")
@@ -259,7 +249,7 @@ both = comparisons.paired(adversarial["digits"]["sparta"], adversarial["digits"]
 test, (mean, low, high) = both
 denoising = (
     f"R2's error less that of feature denoising is {less(mean)} points [{less(high)}, {less(low)}] under PGD-50 on "
-    f"the digits (McNemar's {p_words(test.p)}, n = {test.n})."
+    f"the digits (McNemar's {p_said(test.p)}, n = {test.n})."
 )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -334,7 +324,7 @@ for other in ("relu", "silu"):
     low, high = test.interval
     words.append(
         f"R2's error less {style.title(other)}'s under AutoAttack without FAB is {less(test.difference)} points "
-        f"[{less(high)}, {less(low)}] (McNemar's {p_words(test.p)}, n = {test.n})."
+        f"[{less(high)}, {less(low)}] (McNemar's {p_said(test.p)}, n = {test.n})."
     )
 drops = {
     name: int((adversarial["digits"][name].record.best.outcomes["pgd50"].right[:few] & ~right.numpy()).sum())

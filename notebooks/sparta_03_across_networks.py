@@ -32,18 +32,11 @@ arms = sparta.across_networks("digits")
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.audits import sound
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import listed, note, points
 from robust_activations.figures.rows import under
-from robust_activations.figures.standings import points
 from robust_activations.figures.style import title
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}

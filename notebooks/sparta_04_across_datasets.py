@@ -34,16 +34,10 @@ donor = runs.donor_of(arms["frozen"], paths.ledger("digits"))
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.audits import sound
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import under
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 planned = {(scale, pair): one for scale in paths.SCALES for pair, one in sparta.across_datasets(scale).items()}

@@ -19,7 +19,6 @@ from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
 from robust_activations.figures import catalogue, claims, comparisons, critics, plans, tables
 from robust_activations.figures import sparta as attention
-from robust_activations.figures.measured import listed
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
 
@@ -30,6 +29,8 @@ trained = sparta.objectives("digits")["pgd_at"]
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 from myst_nb import glue
+
+from robust_activations.figures.prose import listed, p_value, points
 
 ledgers = claims.ledgers(judged)
 failed, passed = critics.masking("sparta", ledgers)
@@ -178,7 +179,6 @@ right["the gate a constant"] = under_attack(network, images, labels, threat, att
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 from robust_activations.figures.sanity import share
-from robust_activations.figures.standings import p_value, points
 from robust_activations.stats import mcnemar
 
 rows = []

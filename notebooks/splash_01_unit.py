@@ -30,14 +30,8 @@ records = studies.collect("splash")  # trains what is missing
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
-from robust_activations.figures.measured import listed
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import listed, note
 
 # %% [markdown]
 # ## What was claimed, and what we know

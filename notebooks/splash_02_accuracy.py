@@ -29,18 +29,12 @@ ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import interval, listed, note
 from robust_activations.figures.rows import setting
-from robust_activations.figures.standings import NBSP
 from robust_activations.models import REGISTRY as MODELS
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
 
 
 def rows_of(scale, found):
@@ -141,8 +135,7 @@ def error(row):
 def error_cell(row):
     if (found := error(row)) is None:
         return "collapsed" if row.collapsed else NOTHING
-    value, low, high = found
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NBSP)
+    return interval(*found, scale=1)
 
 
 def counts(rows):

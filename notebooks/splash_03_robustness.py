@@ -40,23 +40,13 @@ duels = {
 import inspect
 
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.distances import cw
 from robust_activations.evaluation import SUITE
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 from robust_activations.figures.rows import Row
-from robust_activations.figures.standings import MINUS, p_value, points
 from robust_activations.models import REGISTRY as MODELS
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
-
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
 
 
 def named(place):
@@ -477,7 +467,7 @@ for title, duel in shown.items():
     said = []
     for attack, (test, (mean, low, high)) in tests.items():
         interval = f" [{points(low)}, {points(high)}]"
-        said.append(f"{points(mean)}{interval} points under {NAMES[attack]} (n = {test.n:,}, {p_words(test.p)})")
+        said.append(f"{points(mean)}{interval} points under {NAMES[attack]} (n = {test.n:,}, {p_said(test.p)})")
     broken = []
     for records, name in ((duel.new, "SPLASH"), (duel.old, "ReLU")):
         drops = []

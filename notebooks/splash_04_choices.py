@@ -31,23 +31,13 @@ BASE = "S = 7"
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.activations.splash import LISTED, SPLASH
 from robust_activations.evaluation import SUITE
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import MINUS, p_value, points
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 from robust_activations.models import REGISTRY as MODELS
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
-
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
 
 
 def rows_of(scale):
@@ -248,7 +238,7 @@ for scale, rows in scales.items():
                     test, at = both
                     words.append(
                         f"At scale `{scale}`, {name} without BatchNorm differs from {name} with it by {points(test.difference)} points {what} "
-                        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_words(test.p)}, n = {test.n:,})."
+                        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_said(test.p)}, n = {test.n:,})."
                     )
 normed = " ".join(words) or "No such pair is recorded yet. `robust-activations run splash --scale cpu` trains them."
 
@@ -304,7 +294,7 @@ for scale, rows in scales.items():
             test, at = both
             stays = test.p < 0.05 and (at.low > 0 or at.high < 0)
             hard = (
-                f"Under AutoAttack, *{label}* differs from {other} by {comparisons.span(at)} points (McNemar's {p_words(test.p)}, n = {test.n}): "
+                f"Under AutoAttack, *{label}* differs from {other} by {comparisons.span(at)} points (McNemar's {p_said(test.p)}, n = {test.n}): "
                 f"{'beyond chance by itself' if stays else 'not told apart'}."
             )
             loose[scale] = f"{loose.get(scale, '')} {hard}".strip()
@@ -446,7 +436,7 @@ for scale, rows in scales.items():
     words[-1] += (
         " First seed, under PGD-20, to ReLU: "
         + listed(
-            f"{SERIES[label]} {points(both[0].difference)} ({p_words(both[0].p)})"
+            f"{SERIES[label]} {points(both[0].difference)} ({p_said(both[0].p)})"
             for label, both in gained.items()
             if both
         )
@@ -525,7 +515,7 @@ adjusted = holm([test.p for test in tests.values()])
 last = (
     "To *always*, at the last epoch and under PGD-20: "
     + "; ".join(
-        f"{name} {points(test.difference)} points (McNemar's {p_words(test.p)}, Holm {p_words(p)})"
+        f"{name} {points(test.difference)} points (McNemar's {p_said(test.p)}, Holm {p_said(p)})"
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     )
     + f". n = {len(always)}, one seed."

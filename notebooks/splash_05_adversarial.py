@@ -34,15 +34,9 @@ ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 import numpy as np
 import torch
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
-from robust_activations.figures.standings import MINUS, p_value, points
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 
 
 def rows_of(scale):
@@ -143,10 +137,6 @@ Markdown("\n\n".join(parts))
 
 
 # %% tags=["remove-cell"]
-def p_words(p):
-    return "p < 0.001" if p < 0.001 else f"p = {p_value(p)}"
-
-
 def said(rows, attack, where):
     """SPLASH's difference to ReLU, in words and by Holm's p of the table; nothing where it cannot be compared."""
     others = [rows[title] for title in ("S = 7", "SiLU") if title in rows]
@@ -155,7 +145,7 @@ def said(rows, attack, where):
         return ""
     test, (mean, low, high) = found.test, found.at
     seeds = {record.run.seed for record in rows["S = 7"].whole} & {record.run.seed for record in rows["ReLU"].whole}
-    p = f"Holm's {p_words(found.holm)}"
+    p = f"Holm's {p_said(found.holm)}"
     if low > 0 or high < 0:
         firm = "beyond chance" if found.differs else "not beyond chance after the correction"
     else:
@@ -243,7 +233,7 @@ if decayed:
         verdict = "not told apart from it"
     words.append(
         f"To ReLU with weight decay {decay}, SPLASH (seed {recipe.seed}, the recipe's {own}) differs by {points(at.value)} points under PGD-20 "
-        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_words(test.p)}, n = {test.n:,}): it is {verdict}."
+        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_said(test.p)}, n = {test.n:,}): it is {verdict}."
     )
 if holds and all(holds.values()):
     words.append("The gain holds against each of these checks.")

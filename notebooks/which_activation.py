@@ -44,14 +44,9 @@ priced = {one.scale: choice.priced(one, measured.benchmarks()) for one in scales
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.figures.audits import sound
-
-
-def note(name, text):
-    glue(name, str(text), display=False)
-
+from robust_activations.figures.prose import note
 
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
 reported = {one.claim.id: one.claim.reported.value for one in judged}

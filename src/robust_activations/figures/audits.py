@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.standings import CHECKS, NBSP
+from robust_activations.figures.prose import NBSP
+from robust_activations.figures.standings import CHECKS
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import STUDIES, audit
 

@@ -151,10 +151,9 @@ def learned(name: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; numbers are set to the right. In a narrow one an interval may stand below its value."""
+    """A Markdown table; numbers are set to the right."""
     right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
-    broken = [[cell.replace("\u00a0[", " [") for cell in row] for row in rows]
-    lines = [header, ["---:" if flag else ":---" for flag in right], *broken]
+    lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -21,19 +21,11 @@ from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
-from robust_activations.figures.measured import Benchmarks, Recorded, listed, times
+from robust_activations.figures.measured import Benchmarks, Recorded, times
 from robust_activations.figures.plans import OBJECTIVES
+from robust_activations.figures.prose import listed, p_value, points
 from robust_activations.figures.rows import Interval, under
-from robust_activations.figures.standings import (
-    Difference,
-    Standings,
-    against_relu,
-    from_every_seed,
-    over,
-    p_value,
-    points,
-    words,
-)
+from robust_activations.figures.standings import Difference, Standings, against_relu, from_every_seed, over, words
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import listed
 from robust_activations.figures.rows import ATTACKS
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run

@@ -14,14 +14,14 @@ import numpy as np
 
 from robust_activations import studies
 from robust_activations.errors import UserError
+from robust_activations.figures.prose import interval, p_value
 from robust_activations.figures.rows import Interval, Row
-from robust_activations.figures.standings import NBSP, p_value, points
 from robust_activations.stats import Paired, holm, mcnemar, over_seeds
 
 
 def span(one: Interval) -> str:
     """A difference in points with its interval: `+1.2 [−0.4, +2.8]`."""
-    return f"{points(one.value)}{NBSP}[{points(one.low)},{NBSP}{points(one.high)}]"
+    return interval(*one, form="+.1f")
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import interval, listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import CHECKS, norm, percent, points
+from robust_activations.figures.standings import CHECKS, norm, percent
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import paf, paired, protocol, splash
@@ -48,8 +48,7 @@ def _radius(found: list[Record]) -> str:
     """With its interval; of no record, or one that collapsed or did not measure it, nothing."""
     for record in found:
         if record.collapsed is None and (radius := record.best.measures.get("radius")):
-            low, high = radius.interval
-            return f"{radius.mean:.4f} [{low:.4f}, {high:.4f}], n = {len(radius.defined)}"
+            return f"{interval(radius.mean, *radius.interval, form='.4f', scale=1)}, n = {len(radius.defined)}"
     return NOTHING
 
 
@@ -131,8 +130,8 @@ def _by_setting(scale: str, records: Ledger) -> list[dict[tuple[str, float], Rec
 
 def _difference(one: Record, other: Record, attack: str) -> str:
     test = paired(one, other, attack)
-    low, high = test.interval
-    return f"{points(test.difference)} points [{points(low)}, {points(high)}] under {ATTACKS[attack]} (n = {test.n:,})"
+    moved = interval(test.difference, *test.interval, form="+.1f")
+    return f"{moved} points under {ATTACKS[attack]} (n = {test.n:,})"
 
 
 def settings(ledgers: Mapping[str, Ledger]) -> str:

@@ -21,9 +21,9 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.frames import INK, label_rows, legend, percent, stacked
+from robust_activations.figures.prose import NBSP, interval
 from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
-from robust_activations.figures.standings import NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, over_seeds, wilson
@@ -119,8 +119,7 @@ def success_table(one: Duel, attacks: Sequence[str] = (*COUNTED, "autoattack")) 
     def cell(record: Record, attack: str) -> str:
         if (at := rate([record], attack)) is None:
             return NOTHING
-        value, low, high = (100 * one for one in at)
-        return f"{value:.1f} [{low:.1f}, {high:.1f}] of {flipped(record, attack)[1]:,}".replace(" ", NBSP)
+        return f"{interval(*at)}{NBSP}of{NBSP}{flipped(record, attack)[1]:,}"
 
     return _by_seed(one, attacks, cell, "success, %")
 
@@ -131,9 +130,8 @@ def median_table(one: Duel, measures: Sequence[str] = MEASURED) -> str:
     def cell(record: Record, measure: str) -> str:
         if measure not in record.best.measures:
             return NOTHING
-        value, low, high = median(record, measure)
         n = len(record.best.measures[measure].defined)
-        return f"{value:.3g} [{low:.3g}, {high:.3g}] of {n:,}".replace("inf", "∞").replace(" ", NBSP)
+        return f"{interval(*median(record, measure), form='.3g', scale=1)}{NBSP}of{NBSP}{n:,}"
 
     return _by_seed(one, measures, cell, "median ℓ2 distance")
 

@@ -19,8 +19,8 @@ from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import Comparison, corrected, paired, told_apart
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
-from robust_activations.figures.measured import listed
 from robust_activations.figures.primers import OBJECTIVES
+from robust_activations.figures.prose import listed
 from robust_activations.figures.rows import ATTACKS, Row
 from robust_activations.figures.standings import norm
 from robust_activations.figures.tables import COLLAPSED

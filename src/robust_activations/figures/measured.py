@@ -18,9 +18,9 @@ from robust_activations import paths
 from robust_activations.activations import REGISTRY
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.prose import NBSP, interval, listed
 from robust_activations.stats import wilson
 
-NBSP = "\N{NO-BREAK SPACE}"
 NAMES = ("throughput", "ablation", "activations", "step_cost", "autoattack", "scaling", "speedrun")
 FASTER = 3.0  # what we want over the usual loop on a CPU
 MODES = {"forward": "forward", "input": "and backward\nto the input", "parameters": "and to the\nparameters"}
@@ -100,12 +100,6 @@ def targets(every: Benchmarks, name: str) -> list[float]:
 
 def device_title(device: str) -> str:
     return device.upper().replace("-", " ")
-
-
-def listed(words: Iterable[str]) -> str:
-    """`a, b and c`; `none` of none."""
-    several = list(words)
-    return " and ".join([", ".join(several[:-1]), several[-1]] if len(several) > 1 else several) or "none"
 
 
 def model_title(name: str) -> str:
@@ -326,8 +320,7 @@ def autoattack_table(every: Benchmarks) -> str:
 
 def accuracy(correct: int, n: int) -> str:
     """In percent, with the 95 % Wilson interval."""
-    low, high = (100 * bound for bound in wilson(correct, n))
-    return f"{100 * correct / n:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NBSP)
+    return interval(correct / n, *wilson(correct, n))
 
 
 def speedrun_table(every: Benchmarks) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
 from robust_activations.figures import catalogue, style
+from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
 from robust_activations.stats import Paired, mcnemar, wilson
 
@@ -351,9 +352,7 @@ def table(records: Sequence[Record]) -> str:
     for record in records:
         row = [OBJECTIVES[record.run.objective.name] + (", collapsed" if record.collapsed else "")]
         for key in columns:
-            outcome = record.best.outcomes[key]
-            low, high = outcome.interval
-            row.append(f"{100 * outcome.accuracy:.1f} [{100 * low:.1f},\u00a0{100 * high:.1f}]")
+            row.append(percent(record.best.outcomes[key]))
         rows.append([*row, f"{sum(epoch['train_seconds'] for epoch in record.history):.1f} s"])
     return catalogue.table(["Objective", *columns.values(), "Training"], rows)
 

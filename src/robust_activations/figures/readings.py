@@ -21,8 +21,8 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES, Duel, held, medians
 from robust_activations.figures.frames import INK, label_rows, legend, stacked
+from robust_activations.figures.prose import MINUS, NBSP, p_value
 from robust_activations.figures.rows import Interval
-from robust_activations.figures.standings import MINUS, NBSP, p_value
 from robust_activations.ledger import Record
 
 # What a share of "more robust" can be a share of.

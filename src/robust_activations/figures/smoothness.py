@@ -24,8 +24,8 @@ from robust_activations.attacks import Threat, attacking, true_gradients
 from robust_activations.figures import interactive, style
 from robust_activations.figures.catalogue import Curve, curve, grid, table
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
+from robust_activations.figures.prose import NBSP, interval
 from robust_activations.figures.rows import Interval
-from robust_activations.figures.standings import NBSP
 
 NAMES = ("relu", "softplus", "parametric_softplus", "smooth_relu", "silu", "gelu", "elu", "celu")
 CLASSES = ("not continuous", "$C^0$, not $C^1$", "$C^1$, not $C^2$", "$C^2$ or smoother")
@@ -245,8 +245,8 @@ def trust_table(probes: Mapping[str, Mapping[float, Probe]], eps: float) -> str:
 
 
 def words(one: Interval) -> str:
-    """`0.842 [0.829, 0.855]`, on one line."""
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]".replace("-", "−").replace(" ", NBSP)
+    """`0.842 [0.829, 0.855]`."""
+    return interval(*one, form=".3f", scale=1)
 
 
 def along(model: nn.Module, x: Tensor, y: Tensor, radius: float, points: int = 400) -> tuple[np.ndarray, np.ndarray]:

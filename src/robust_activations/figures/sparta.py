@@ -25,9 +25,9 @@ from robust_activations.figures import frames, results, style
 from robust_activations.figures.catalogue import Curve, table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import INK, legend, stacked
+from robust_activations.figures.prose import MINUS, NBSP, interval
 from robust_activations.figures.rows import ATTACKS, Interval, Row, under
 from robust_activations.figures.smoothness import bootstrap
-from robust_activations.figures.standings import MINUS, NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 
@@ -331,9 +331,7 @@ def error_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50")
 
 
 def _percent(at: Interval | None) -> str:
-    if at is None:
-        return NOTHING
-    return f"{100 * at.value:.1f} [{100 * at.low:.1f}, {100 * at.high:.1f}]".replace(" ", NBSP)
+    return NOTHING if at is None else interval(*at)
 
 
 def errors(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure:

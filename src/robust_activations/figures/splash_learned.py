@@ -19,10 +19,10 @@ from robust_activations.figures.catalogue import Curve, table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, percent, stacked
 from robust_activations.figures.histories import tracks
+from robust_activations.figures.prose import MINUS, interval
 from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
 from robust_activations.figures.splash import GREEN, grid, lipschitz, normal, unit
-from robust_activations.figures.standings import MINUS, NBSP
 from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Record
 
@@ -227,7 +227,7 @@ def choice_table(rows: Sequence[Row]) -> str:
                 cells.append(COLLAPSED if row.collapsed else NOTHING)
                 continue
             value, low, high = (1 - at.value, 1 - at.high, 1 - at.low) if attack == "clean" else at
-            cells.append(f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]".replace(" ", NBSP))
+            cells.append(interval(value, low, high))
         n = {record.best.outcomes["clean"].n for record in row.records}
         lines.append([row.label, more, *cells, " to ".join(f"{one:,}" for one in sorted(n))])
     return table(["Choice", "Learned numbers", "Clean error, %", "Accuracy under PGD-20, %", "n"], lines)

@@ -19,7 +19,7 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import NBSP, interval, listed, p_value, points
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, holm, over_seeds
@@ -27,8 +27,6 @@ from robust_activations.studies import paired, protocol
 from robust_activations.studies.audit import evaluations
 from robust_activations.training import Objective, Schedule, learned
 
-MINUS = str.maketrans("-", "−")
-NBSP = "\N{NO-BREAK SPACE}"
 CHECKS = {
     "zero_gradient": "the loss has a slope on every image",
     "one_step": "one step does not beat fifty",
@@ -221,17 +219,8 @@ def words(names: Iterable[str]) -> str:
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
-def points(share: float) -> str:
-    return f"{100 * share:+.1f}".translate(MINUS)
-
-
-def p_value(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def percent(outcome: Outcome) -> str:
-    low, high = (100 * bound for bound in outcome.interval)
-    return f"{100 * outcome.accuracy:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NBSP)
+    return interval(outcome.accuracy, *outcome.interval)
 
 
 def difference_table(one: Standings) -> str:

@@ -15,9 +15,8 @@ from robust_activations.errors import UserError
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import interval, listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import NBSP
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 
@@ -73,9 +72,7 @@ def _measured(row: Row, attacks: Sequence[str], seeded: bool) -> list[str]:
 
 
 def _percent(at: Interval | None) -> str:
-    if at is None:
-        return NOTHING
-    return f"{100 * at.value:.1f} [{100 * at.low:.1f}, {100 * at.high:.1f}]".replace(" ", NBSP)
+    return NOTHING if at is None else interval(*at)
 
 
 def _n(row: Row, attacks: Sequence[str]) -> str:

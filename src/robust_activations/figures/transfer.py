@@ -24,10 +24,9 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
-from robust_activations.figures.measured import listed
+from robust_activations.figures.prose import interval, listed, p_value
 from robust_activations.figures.rows import Interval, Row, under
 from robust_activations.figures.sparta import decimals
-from robust_activations.figures.standings import NBSP, p_value
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
@@ -229,8 +228,7 @@ def pace(records: Mapping[str, Record], baseline: str = "ReLU", key: str = "held
     after = [1, half] if half > 1 else [1]
 
     def cell(share: float) -> str:
-        low, high = (100 * bound for bound in wilson(round(n * share), n))
-        return f"{100 * share:.1f} [{low:.1f}, {high:.1f}]".replace(" ", NBSP)
+        return interval(share, *wilson(round(n * share), n))
 
     paths = {label: [row.get(key, 0.0) for row in record.history] for label, record in records.items()}
     lines = []

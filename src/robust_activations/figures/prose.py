@@ -1,0 +1,42 @@
+"""How numbers and lists are written in sentences and tables: in one way through the book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from myst_nb import glue
+
+MINUS = str.maketrans("-", "−")
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def note(name: str, value: object) -> None:
+    """Keeps what a page computes for its text, which names it in a `{glue:text}` role."""
+    glue(name, str(value).translate(MINUS), display=False)
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a, b and c`; `none` of none."""
+    several = list(words)
+    return " and ".join([", ".join(several[:-1]), several[-1]] if len(several) > 1 else several) or "none"
+
+
+def points(share: float) -> str:
+    """A difference of shares in points, with its sign."""
+    return f"{100 * share:+.1f}".translate(MINUS)
+
+
+def interval(value: float, low: float, high: float, *, form: str = ".1f", scale: float = 100.0) -> str:
+    """`45.0 [40.4, 49.6]`, in percent if nothing else is asked for. A line may end before the bracket alone."""
+    number, *ends = (f"{scale * one:{form}}".translate(MINUS).replace("inf", "∞") for one in (value, low, high))
+    return f"{number} [{f',{NBSP}'.join(ends)}]"
+
+
+def p_value(p: float) -> str:
+    """As a table's cell has it."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def p_said(p: float) -> str:
+    """As a sentence has it: `p = 0.012`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

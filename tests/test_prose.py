@@ -1,0 +1,29 @@
+"""How numbers are written in sentences and tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from robust_activations.figures import prose
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def test_an_interval_breaks_before_its_bracket_alone():
+    assert prose.interval(0.45, 0.404, 0.496) == f"45.0 [40.4,{NBSP}49.6]"
+    assert prose.interval(0.01, -0.002, 0.022, form="+.1f") == f"+1.0 [−0.2,{NBSP}+2.2]"
+    assert prose.interval(0.5, 0.25, float("inf"), form=".3g", scale=1) == f"0.5 [0.25,{NBSP}∞]"
+
+
+@pytest.mark.parametrize(("p", "cell", "said"), [(0.0004, "<0.001", "p < 0.001"), (0.0126, "0.013", "p = 0.013")])
+def test_p(p: float, cell: str, said: str):
+    assert (prose.p_value(p), prose.p_said(p)) == (cell, said)
+
+
+@pytest.mark.parametrize(("words", "said"), [((), "none"), (("a",), "a"), (("a", "b", "c"), "a, b and c")])
+def test_a_list_in_a_sentence(words: tuple[str, ...], said: str):
+    assert prose.listed(words) == said
+
+
+def test_points_have_a_sign_and_a_true_minus():
+    assert (prose.points(-0.0123), prose.points(0.0123)) == ("−1.2", "+1.2")
