@@ -45,7 +45,7 @@ def test_weight_decays_are_compared_within_a_setting():
         "ReLU, 0.0005, `digits`", "ReLU, 0.01, `digits`", "SiLU, 0.0005, `digits`",
     ]  # fmt: skip
     assert re.search(r"0\.01 for 0\.0005, moves ReLU by −20\.0 \[\S+,\s\S+\] points under PGD-50 \(n = 200\)", words)
-    assert re.search(r"SiLU in its place moves the accuracy by \+5\.0 points \[\S+, \S+\] under PGD-50", words)
+    assert re.search(r"SiLU in its place moves the accuracy by \+5\.0 \[\S+,\s\S+\] points under PGD-50", words)
     records, _ = held(*(tiny.record(run, right(count)) for run, count in counts[:2]))
     assert critics.weight_decays({"digits": records}) == (
         "No scale has records with more than one weight decay yet.", "",
