@@ -236,13 +236,17 @@ memory.chart(sizes)
 # The attack needs no gradients of weights, and BatchNorm is folded into the convolutions, so there is less to keep. But
 # convolutions keep their inputs all the same, which is how PyTorch's are written, and ReLU still shares with them.
 
+
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-rows = []
-for name in smoothness.NAMES:
+def kept(name):
+    """Bytes an image, in the order of the table's columns."""
     cases = [(model, attack) for model in ("resnet20", "resnet18") for attack in (False, True)]
-    kept = [memory.bytes_per_image(name, model, attack=attack) for model, attack in cases]
-    base = kept if name == "relu" else base
-    cells = [f"{size / 1024:,.0f} ({size / one:.2f})" for size, one in zip(kept, base, strict=True)]
+    return [memory.bytes_per_image(name, model, attack=attack) for model, attack in cases]
+
+
+base, rows = kept("relu"), []
+for name in smoothness.NAMES:
+    cells = [f"{size / 1024:,.0f} ({size / one:.2f})" for size, one in zip(kept(name), base, strict=True)]
     rows.append([style.title(name), *cells])
 header = ["ResNet-20, update", "ResNet-20, attack", "ResNet-18, update", "ResNet-18, attack"]
 Markdown(catalogue.table(["Kept for an image, KiB (times ReLU)", *header], rows))

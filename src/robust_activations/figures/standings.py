@@ -19,7 +19,7 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import NBSP, interval, listed, p_value, points
+from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, holm, over_seeds
