@@ -36,7 +36,7 @@ from IPython.display import Markdown
 from robust_activations import stats
 from robust_activations.figures import plans, standings, style
 from robust_activations.figures.prose import note, points
-from robust_activations.figures.rows import Row
+from robust_activations.figures.rows import Row, norm
 from robust_activations.studies import protocol
 
 run = main[0]
@@ -287,7 +287,7 @@ parts = []
 for title, found in others.items():
     tested = learned.against_twins(found, "pgd20")
     parts.append(
-        f"**{title} in {standings.norm(found[0].records[0].run)}**\n\n{learned.comparison_table(tested, 'pgd20')}\n\n{said(tested)}"
+        f"**{title} in {norm(found[0].records[0].run)}**\n\n{learned.comparison_table(tested, 'pgd20')}\n\n{said(tested)}"
     )
 Markdown("\n\n".join(parts))
 

@@ -19,7 +19,7 @@
 from pprint import pprint
 
 from robust_activations import paths, studies
-from robust_activations.figures import claims, critics, robustness, standings
+from robust_activations.figures import claims, comparisons, critics, robustness, standings
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol
@@ -146,12 +146,11 @@ Markdown(f"{fallen}\n\n{kept}")
 # ReLU's interval.
 
 # %% tags=["remove-cell"]
-rows = standings.against_relu(digits)
-raw = [row for row in rows if row.paired.p < 0.05]
+rows = [*standings.against_relu(digits).values()]
+raw = [row for row in rows if row.test.p < 0.05]
 firm = [row for row in rows if row.differs]
-better = [row.record.run.activation for row in firm if row.paired.difference > 0]
-worse = [row.record.run.activation for row in firm if row.paired.difference < 0]
-discordant = int(np.median([row.paired.only_first + row.paired.only_second for row in rows]))
+better, worse, _ = comparisons.told_apart(rows)
+discordant = int(np.median([row.test.only_first + row.test.only_second for row in rows]))
 note("comparisons", len(rows))
 note("raw", len(raw))
 note("expected", f"{0.05 * len(rows):.1f}")

@@ -151,9 +151,9 @@ def test_prices_are_those_of_the_network_and_the_kind_of_machine():
         ("gelu", 1.1, pytest.approx(-0.05), pytest.approx(-0.05)),
         ("silu", 1.2, pytest.approx(0.05), pytest.approx(0.05)),
     ]
-    corrected = {row.record.run.activation: row.holm for row in standings.against_relu(one)}
+    corrected = {name: row.holm for name, row in standings.against_relu(one).items()}
     assert len(corrected) == 3  # with what was not timed
-    assert all(row.difference.holm == corrected[row.name] for row in found)
+    assert all(row.comparison.holm == corrected[row.name] for row in found)
     first, second = cells(choice.price_table(found))[2:]
     assert [row[:2] for row in (first, second)] == [["GELU", "1.10 (1.00 to 1.10)"], ["SiLU", "1.20 (1.10 to 1.20)"]]
     for elsewhere in (timed(model="vgg", silu=1.2), timed(device="h200", silu=1.2)):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import matplotlib.colors
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from matplotlib.text import Text
 import tiny
 from made import FALLEN, PSSILU, RELU, ROWS, SILU, made
 from robust_activations import stats
-from robust_activations.figures import histories, results, robustness, style
+from robust_activations.figures import frames, histories, results, robustness, style
 from robust_activations.figures.results import Line, Row
 from robust_activations.figures.rows import setting
 from robust_activations.figures.standings import Standings
@@ -342,3 +343,17 @@ def test_every_attack_of_the_suite_has_a_name_and_a_marker():
     assert set(rows.ATTACKS) == set(results.MARKERS) == set(ATTACKS)
     assert len(set(results.MARKERS.values())) == len(ATTACKS)
     assert not re.search("_|pgd", " ".join(rows.ATTACKS.values()))
+
+
+def test_words_stay_off_a_line_across_the_panel():
+    figure, ax = plt.subplots()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.plot(0.5, 0.5, "o")
+    frames.beside(ax, "ReLU", (0.5, 0.5), "black")
+    frames.settle(figure)
+    (words,) = ax.texts
+    place = Text.get_window_extent(words)
+    line = ax.axhline(ax.transData.inverted().transform(place.get_points().mean(0))[1])  # through the words
+    frames.settle(figure)
+    assert not Text.get_window_extent(words).count_overlaps([line.get_window_extent().padded(0.5)])
+    plt.close(figure)

@@ -25,7 +25,7 @@ from robust_activations.figures.measured import Benchmarks, Recorded, times
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import listed, p_value, points
 from robust_activations.figures.rows import Interval, under
-from robust_activations.figures.standings import Difference, Standings, against_relu, from_every_seed, over, words
+from robust_activations.figures.standings import Standings, against_relu, from_every_seed, over, words
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
@@ -56,8 +56,7 @@ def comparable(one: Standings) -> bool:
 def answer(one: Standings) -> str:
     """For whom must choose: which activations the scale's records tell from ReLU, and how high the highest stands."""
     found = against_relu(one)
-    more = [row.record.run.activation for row in found if row.differs and row.paired.difference > 0]
-    less = [row.record.run.activation for row in found if row.differs and row.paired.difference < 0]
+    more, less, _ = told_apart(found.values())
     count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
     text = (
         f"At scale {one.scale} ({one.title()}), under PGD-50, with one seed each and corrected for their number, our "
@@ -67,9 +66,8 @@ def answer(one: Standings) -> str:
     text += f": {listed(sides)}." if sides else "."
     if sides and len(one.seeds) > 1:
         text += f" From each of ReLU's {len(one.seeds)} seeds: {words(from_every_seed(one))}."
-    top = max(found, key=lambda row: row.paired.difference)
-    at = span(Interval(top.paired.difference, *top.paired.interval))
-    text += f" The highest is {style.title(top.record.run.activation)}, {at} points from ReLU"
+    top = max(found.values(), key=lambda row: row.at.value)
+    text += f" The highest is {style.title(top.name)}, {span(top.at)} points from ReLU"
     text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."
     if core := [name for name in one.core if name != "relu"]:
         firm = [name for name in core if over(one, name)[1][1] > 0 or over(one, name)[1][2] < 0]
@@ -145,7 +143,7 @@ def levers(scale: str, records: Ledger) -> Levers:
         # Not `comparisons.paired`, which pairs records of one seed: here another seed is a change like others.
         tests = [studies.paired(record, records[base], attack) for _, record in own]
         compared = corrected(
-            (_label(kind, record.run, base), style.title("relu"), (test, Interval(test.difference, *test.interval)))
+            (_label(kind, record.run, base), style.title("relu"), (test, Interval.of(test)))
             for (kind, record), test in zip(own, tests, strict=True)
         )
         made += [Change(kind, one) for (kind, _), one in zip(own, compared, strict=True)]
@@ -281,13 +279,13 @@ def _dots(ax: Axes, own: Sequence[Change], y: int, edge: float) -> None:
 class Priced:
     """An activation against ReLU under PGD-50, corrected over all activations, timed or not; and its timed step."""
 
-    difference: Difference
+    comparison: Comparison
     clean: float
     row: dict[str, Any]
 
     @property
     def name(self) -> str:
-        return self.difference.record.run.activation
+        return self.comparison.name
 
     @property
     def ratio(self) -> float:
@@ -296,7 +294,7 @@ class Priced:
 
     @property
     def at(self) -> Interval:
-        return Interval(self.difference.paired.difference, *self.difference.paired.interval)
+        return self.comparison.at
 
 
 def timed_on(one: Standings, every: Benchmarks) -> Recorded | None:
@@ -310,11 +308,8 @@ def priced(one: Standings, every: Benchmarks) -> list[Priced]:
     """The protocol's activations at a scale whose step was timed with the scale's network, the cheapest first."""
     file, relu = timed_on(one, every), one.of("relu")[0]
     rows = {row["activation"]: row for row in file.rows if row["model"] == relu.run.model} if file else {}
-    found = [
-        Priced(row, studies.paired(row.record, relu, "clean").difference, rows[row.record.run.activation])
-        for row in against_relu(one)
-        if row.record.run.activation in rows
-    ]
+    clean = against_relu(one, "clean")
+    found = [Priced(row, clean[name].at.value, rows[name]) for name, row in against_relu(one).items() if name in rows]
     return sorted(found, key=lambda priced: priced.ratio)
 
 
@@ -335,9 +330,9 @@ def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
                 look, y = frames.accent(one.name), 100 * one.at.value
                 ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=look["color"], lw=0.9, alpha=0.3)
                 ax.plot([one.row["ratio_min"], one.row["ratio_max"]], [y, y], color=look["color"], lw=0.9, alpha=0.3)
-                face = look["color"] if one.difference.differs else "white"
+                face = look["color"] if one.comparison.differs else "white"
                 ax.plot(one.ratio, y, ls="", mfc=face, mew=1.2, **look)
-                if one.difference.differs or one.ratio >= DEAR or one in ends:
+                if one.comparison.differs or one.ratio >= DEAR or one in ends:
                     frames.beside(ax, style.title(one.name), (one.ratio, y), INK)
             if found[-1].ratio > 2:
                 frames.ratios(ax)
@@ -354,7 +349,6 @@ def price_table(found: Sequence[Priced]) -> str:
     for one in found:
         low, high = times(one.row["ratio_min"]), times(one.row["ratio_max"])
         spread = f"{times(one.ratio)} ({low} to {high})" if low != high else times(one.ratio)
-        p = p_value(one.difference.holm)
-        p = f"**{p}**" if one.difference.differs else p
-        rows.append([style.title(one.name), spread, points(one.clean), span(one.at), p])
+        above, *_, p = one.comparison.cells
+        rows.append([style.title(one.name), spread, points(one.clean), above, p])
     return table(["Activation", "Step, ReLU = 1", "Clean, points", "PGD-50, points", "p, Holm"], rows)

@@ -74,7 +74,7 @@ def paired(one: Row, other: Row, attack: str = "pgd50") -> tuple[Paired, Interva
     rights = [[r.best.outcomes[attack].right[: test.n] for r in both] for both, test in zip(pairs, tests, strict=True)]
     total = mcnemar(*(np.concatenate(right) for right in zip(*rights, strict=True)))
     if len(tests) == 1:
-        return total, Interval(total.difference, *total.interval)
+        return total, Interval.of(total)
     return total, Interval(*over_seeds([test.difference for test in tests]))
 
 

@@ -14,10 +14,10 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.comparisons import against, corrected
+from robust_activations.figures.comparisons import against, corrected, span
 from robust_activations.figures.prose import interval, listed
-from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.figures.standings import CHECKS, norm, percent
+from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
+from robust_activations.figures.standings import CHECKS, percent
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
 from robust_activations.studies import paf, paired, protocol, splash
@@ -130,8 +130,7 @@ def _by_setting(scale: str, records: Ledger) -> list[dict[tuple[str, float], Rec
 
 def _difference(one: Record, other: Record, attack: str) -> str:
     test = paired(one, other, attack)
-    moved = interval(test.difference, *test.interval, form="+.1f")
-    return f"{moved} points under {ATTACKS[attack]} (n = {test.n:,})"
+    return f"{span(Interval.of(test))} points under {ATTACKS[attack]} (n = {test.n:,})"
 
 
 def settings(ledgers: Mapping[str, Ledger]) -> str:
@@ -150,7 +149,7 @@ def settings(ledgers: Mapping[str, Ledger]) -> str:
             both = made[one].best.outcomes.keys() & made[other].best.outcomes.keys()
             for attack in sorted(both & {"pgd50", "autoattack"}, reverse=True) or ["pgd20"]:
                 test = paired(made[one], made[other], attack)
-                found.append((CALLED[one], CALLED[other], (test, Interval(test.difference, *test.interval))))
+                found.append((CALLED[one], CALLED[other], (test, Interval.of(test))))
                 where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n = {test.n:,}"])
     rows = [
         [*place, f"{one.name} above {one.other}", one.cells[0], one.cells[-1]]

@@ -255,7 +255,7 @@ def _signs(one: Duel, measure: str) -> tuple[Paired, Interval] | None:
     p = float(stats.binomtest(larger, larger + smaller).pvalue) if larger + smaller else 1.0
     total = Paired(larger, smaller, n, p)
     if len(tests) == 1:
-        return total, Interval(total.difference, *total.interval)
+        return total, Interval.of(total)
     return total, Interval(*over_seeds([(more - fewer) / many for more, fewer, many in tests if many]))
 
 

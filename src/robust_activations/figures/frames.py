@@ -173,7 +173,7 @@ def settle(figure: Figure) -> None:
 def apart(ax: Axes) -> None:
     """Moves the words of a drawn panel to the first place around their points that is inside and free.
 
-    Not free is where another word stands, or any marker.
+    Not free is where another word stands, any marker, or a level line across the panel.
     """
     words = [text for text in ax.texts if isinstance(text, Annotation)]
     reach = 4 * ax.figure.dpi / 72
@@ -182,6 +182,8 @@ def apart(ax: Axes) -> None:
     for line in marked:
         points += [*ax.transData.transform(line.get_xydata())]
     taken = [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in points]
+    drawn = (line.get_window_extent() for line in ax.lines)
+    taken += [box.padded(1) for box in drawn if box.height < 1 and box.width >= ax.bbox.width]
     for text in words:
         for distance, (x, y, ha, va) in product((6, 12, 20, 30, 42), AROUND):
             text.set(position=(distance * x, distance * y), ha=ha, va=va)

@@ -212,10 +212,7 @@ def bent(
             kinked = baseline.get(title)
             if kinked and (at_kink := kinked.accuracy(attack)):
                 ax.axhspan(at_kink.low, at_kink.high, color=SHADE, lw=0, zorder=-1)
-                low, high = ax.get_xlim()
-                across = [low * (high / low) ** (i / 80) for i in range(81)]  # with markers: no words are put there
-                ax.plot(across, [at_kink.value] * 81, ",-", color=kinked.colour, lw=1.2, zorder=1.9)
-                ax.set_xlim(low, high)
+                ax.axhline(at_kink.value, color=kinked.colour, lw=1.2, zorder=1.9)
             percent(ax, "y")
             words = setting([record for row, *_ in points for record in row.records], (attack,))
             ax.set_title("\n".join(filter(None, (title, words))), color=INK)

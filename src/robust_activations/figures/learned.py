@@ -21,8 +21,7 @@ from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.prose import listed
-from robust_activations.figures.rows import ATTACKS, Row
-from robust_activations.figures.standings import norm
+from robust_activations.figures.rows import ATTACKS, Row, norm
 from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS

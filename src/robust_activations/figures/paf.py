@@ -276,8 +276,7 @@ def _radius(one: Record, base: Record) -> Interval | None:
 def _accuracy(one: Record, base: Record, name: str) -> Interval | None:
     if not {name} <= one.best.outcomes.keys() & base.best.outcomes.keys():
         return None
-    test = paired(one, base, name)
-    return Interval(test.difference, *test.interval)
+    return Interval.of(paired(one, base, name))
 
 
 # ---- the version of 2022: accuracy against curvature ------------------------------------------------------------

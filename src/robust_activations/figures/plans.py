@@ -15,8 +15,7 @@ from robust_activations import data, estimates, models, paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.prose import NBSP
-from robust_activations.figures.rows import ATTACKS
-from robust_activations.figures.standings import norm
+from robust_activations.figures.rows import ATTACKS, norm
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 

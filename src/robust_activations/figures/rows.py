@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from robust_activations.figures import style
 from robust_activations.figures.frames import GREY
-from robust_activations.figures.standings import norm
 from robust_activations.ledger import Record
-from robust_activations.stats import over_seeds
+from robust_activations.run import Run
+from robust_activations.stats import Paired, over_seeds
 
 ATTACKS = {
     "clean": "clean",
@@ -26,6 +26,10 @@ ATTACKS = {
 }
 
 
+def norm(run: Run) -> str:
+    return {"linf": "ℓ∞", "l2": "ℓ2"}[run.threat.norm]
+
+
 def under(attack: str) -> str:
     """`clean`, `under PGD-50`."""
     return ATTACKS[attack] if attack == "clean" else f"under {ATTACKS[attack]}"
@@ -37,6 +41,11 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    @staticmethod
+    def of(test: Paired) -> Interval:
+        """Of a difference between two networks on the same images."""
+        return Interval(test.difference, *test.interval)
 
 
 @dataclass(frozen=True)

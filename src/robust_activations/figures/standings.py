@@ -19,10 +19,12 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points
+from robust_activations.figures.comparisons import Comparison, corrected
+from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
+from robust_activations.figures.rows import Interval, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import Paired, holm, over_seeds
+from robust_activations.stats import over_seeds
 from robust_activations.studies import paired, protocol
 from robust_activations.studies.audit import evaluations
 from robust_activations.training import Objective, Schedule, learned
@@ -81,10 +83,6 @@ def recipe_of(run: Run) -> tuple[Objective, Schedule]:
     return run.objective, run.schedule
 
 
-def norm(run: Run) -> str:
-    return {"linf": "ℓ∞", "l2": "ℓ2"}[run.threat.norm]
-
-
 def standings(scale: str, records: Ledger) -> Standings:
     """What the ledger holds of the protocol's main objective at a scale."""
     usual = protocol.recipe(scale)("relu")
@@ -101,35 +99,23 @@ def recorded() -> list[Standings]:
 # ---- differences ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Difference:
-    """An activation against ReLU on the same images, both of the first seed; `holm` is p for all comparisons."""
-
-    record: Record
-    paired: Paired
-    holm: float
-
-    @property
-    def differs(self) -> bool:
-        return self.holm < 0.05
-
-
-def against_relu(one: Standings, attack: str = "pgd50", *, seed: int = 0) -> list[Difference]:
-    """Every ranked activation but ReLU, in the order of the ranking; against this seed of ReLU."""
+def against_relu(one: Standings, attack: str = "pgd50", *, seed: int = 0) -> dict[str, Comparison]:
+    """Every ranked activation but ReLU, in the order of the ranking, against this seed of ReLU; corrected for all."""
     relu = one.of("relu")[seed]
-    others = [record for record in one.ranked if record.run.activation != "relu"]
-    tests = [paired(record, relu, attack) for record in others]
-    adjusted = holm([test.p for test in tests])
-    return [Difference(*row) for row in zip(others, tests, adjusted, strict=True)]
+    tests = {
+        record.run.activation: paired(record, relu, attack) for record in one.ranked if record.run.activation != "relu"
+    }
+    found = corrected((name, "relu", (test, Interval.of(test))) for name, test in tests.items())
+    return {row.name: row for row in found}
 
 
 def from_every_seed(one: Standings) -> list[str]:
     """The activations whose first seed differs, to the same side, from every recorded seed of ReLU."""
     sides: dict[str, set[int]] = {}
     for seed in one.seeds:
-        for row in against_relu(one, seed=seed):
-            side = (1 if row.paired.difference > 0 else -1) if row.differs else 0
-            sides.setdefault(row.record.run.activation, set()).add(side)
+        for name, row in against_relu(one, seed=seed).items():
+            side = (1 if row.at.value > 0 else -1) if row.differs else 0
+            sides.setdefault(name, set()).add(side)
     return [name for name, own in sides.items() if own in ({1}, {-1})]
 
 
@@ -225,18 +211,11 @@ def percent(outcome: Outcome) -> str:
 
 def difference_table(one: Standings) -> str:
     """Every ranked activation: accuracy under PGD-50 with its interval, and the paired comparison with ReLU."""
-    found = {row.record.run.activation: row for row in against_relu(one)}
-    rows = []
+    found, rows = against_relu(one), []
     for record in one.ranked:
         name = record.run.activation
-        cells = [style.title(name), percent(record.best.outcomes["pgd50"])]
-        if row := found.get(name):
-            test, adjusted = row.paired, p_value(row.holm)
-            cells += [points(test.difference), f"{test.only_first}", f"{test.only_second}", p_value(test.p)]
-            cells += [f"**{adjusted}**" if row.differs else adjusted]
-        else:
-            cells += [""] * 5
-        rows.append(cells)
+        compared = found[name].cells if name in found else [""] * 5
+        rows.append([style.title(name), percent(record.best.outcomes["pgd50"]), *compared])
     header = ["Activation", "PGD-50, %", "Above ReLU, points", "Only it right", "Only ReLU right", "p", "p, Holm"]
     return table(header, rows)
 
@@ -274,9 +253,9 @@ def visible(one: Standings) -> str:
 
     For an activation that disagrees with ReLU on as many images as the middle one does.
     """
-    found = against_relu(one)
-    split = sorted(row.paired.only_first + row.paired.only_second for row in found)
-    return f"{100 * detectable(split[len(split) // 2]) / found[0].paired.n:.1f}"
+    tests = [row.test for row in against_relu(one).values()]
+    split = sorted(test.only_first + test.only_second for test in tests)
+    return f"{100 * detectable(split[len(split) // 2]) / tests[0].n:.1f}"
 
 
 def check_table(records: Iterable[Record]) -> str:
