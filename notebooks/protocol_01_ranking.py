@@ -19,7 +19,7 @@
 from pprint import pprint
 
 from robust_activations import paths, studies
-from robust_activations.figures import claims, comparisons, critics, robustness, standings
+from robust_activations.figures import choice, claims, comparisons, critics, measured, robustness, standings
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol
@@ -352,37 +352,19 @@ Markdown(" ".join(words))
 # A parameter that moved is not yet a parameter that helped: compare each with the activation that it starts as (PSiLU with SiLU, PELU
 # with ELU, PReLU with ReLU) in the table above before believing that the learning did it.
 
-# %% tags=["remove-cell"]
-seconds = {name: values.min() for name, values in standings.epoch_seconds(digits).items()}
-times = {name: second / seconds["relu"] for name, second in seconds.items()}
-dear = max(times, key=times.get)
-note("dear", style.title(dear))
-error = max(seconds["elu"], seconds["celu"]) / min(seconds["elu"], seconds["celu"])
-trust = (
-    f"ELU and CELU are the same function at α = 1, and here their fastest epochs differ by a factor of {error:.1f}. "
-)
-if error < 1.5:
-    trust += "Take that as the error of such a measurement."
-else:
-    trust += (
-        "**The machine was too busy while this page was made:** read nothing into this figure that is smaller than "
-        "several times this factor."
-    )
-note("dear_times", f"{times[dear]:.1f}")
-note("median_times", f"{np.median(list(times.values())):.1f}")
-
 # %% [markdown]
 # ## What does it cost?
 #
-# An activation is called for every value in every layer, and adversarial training calls the network many times a step.
-# Other work on the machine only ever makes an epoch slower, so we compare the *fastest* epoch of each. As measured here, the
-# dearest, {glue:text}`dear`, took {glue:text}`dear_times` times as long as ReLU; the middle one {glue:text}`median_times` times.
+# An activation is called for every value in every layer, and adversarial training calls the network many times a step. How long an epoch took
+# while this page was made says more about what else the machine was doing, so the times are those of the benchmark `step_cost`: a training step of
+# PGD-10 with each activation in turns with ReLU, the middle ratio and its range, on the same network. Beside them what each is worth:
 
-# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by training time, the fastest on top, each with a line from its fastest to its median epoch. A vertical line marks ReLU's fastest epoch.", "width": "560px"}, "figure": {"caption": "Training time as a multiple of ReLU's: the fastest epoch (dot) and a line to the median epoch; all seeds. Measured while the page was made, with two runs side by side: where the lines are long, the machine was busy with other things and the dots may be too far right. A network this small also spends its time in other places than a large one on a GPU.", "name": "fig-protocol-cost"}} tags=["hide-input"]
-robustness.cost(digits)
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+priced = {one.scale: found for one in scales if (found := choice.priced(one, measured.benchmarks()))}
+Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.price_table(found)}" for scale, found in priced.items()))
 
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(trust)
+# %% [markdown]
+# The same as a picture: {numref}`fig-choice-price`. Machine, other networks, and what compilation changes: {doc}`/notebooks/cost`.
 
 # %% [markdown]
 # ## Can the numbers be trusted?

@@ -190,11 +190,8 @@ Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.lever_table(one)}" for scale,
 # %% mystnb={"image": {"alt": "A scatter plot: the time of a training step relative to ReLU's to the right, points above ReLU under PGD-50 upwards; one dot an activation with lines for the spread of the time and the interval of the difference, and a cross for ReLU.", "width": "560px"}, "figure": {"caption": "Gain against price. To the right: the time of a PGD-10 training step over ReLU's with its spread over turns, from the benchmark `step_cost` with the same network. Upwards: accuracy under PGD-50 less ReLU's on the same images with its 95 % interval; full dots differ beyond the chance of the images, after Holm's correction over all activations. First seed, best epoch. Scales whose network was not timed are left out.", "name": "fig-choice-price"}} tags=["hide-input"]
 choice.price_figure({titles[scale]: found for scale, found in priced.items()})
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.price_table(found)}" for scale, found in priced.items() if found))
-
 # %% [markdown]
-# On which machine the steps were timed, what an activation costs without training, and what compilation changes: {doc}`/notebooks/cost`.
+# Every activation in numbers: {doc}`/notebooks/protocol_01_ranking`. On which machine the steps were timed, what an activation costs without training, and what compilation changes: {doc}`/notebooks/cost`.
 #
 # ## When it does not: without adversarial training
 #

@@ -165,23 +165,6 @@ def learned(records: Mapping[str, Record], starts: Mapping[str, Mapping[str, Seq
     return figure
 
 
-def cost(one: Standings) -> Figure:
-    """Training time of an epoch as a multiple of ReLU's: the fastest epoch, and a line to the median."""
-    seconds = standings.epoch_seconds(one)
-    relu = float(seconds["relu"].min())
-    names = sorted(seconds, key=lambda name: float(seconds[name].min()))
-    with _figure(0.8 + ROW * len(names)) as figure:
-        ax = figure.subplots()
-        ax.axvline(1, color="black", lw=1.2)
-        for y, name in enumerate(names):
-            fastest, middle = seconds[name].min() / relu, np.median(seconds[name]) / relu
-            ax.plot([fastest, middle], [y, y], color=style.colour(name), lw=1.6)
-            ax.plot(fastest, y, "o", color=style.colour(name), ms=5)
-        _rows(ax, names)
-        ax.set(xlim=(0, None), xlabel=f"times ReLU's fastest epoch, {relu:.2g} s")
-    return figure
-
-
 def last_and_best(one: Standings) -> Figure:
     """PGD-20 accuracy of the last epoch's network against the best epoch's, every run; on the line they are equal."""
     with _figure(4.2) as figure:

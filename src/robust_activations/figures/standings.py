@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy import stats
 
 from robust_activations import data, models, paths, runs
@@ -184,14 +184,6 @@ def start(record: Record) -> dict[str, list[float]]:
     """The activations' parameters before the first step, as the history records them after each epoch."""
     run = record.run
     return learned(runs.build(run, data.load(run.dataset, paths.project() / "data", image_size=run.image_size)))
-
-
-def epoch_seconds(one: Standings) -> dict[str, Float[np.ndarray, " epochs"]]:
-    """Training seconds of every epoch, by activation; all seeds together."""
-    found: dict[str, list[float]] = {}
-    for record in one.records:
-        found.setdefault(record.run.activation, []).extend(row["train_seconds"] for row in record.history)
-    return {name: np.array(values) for name, values in found.items()}
 
 
 # ---- words ------------------------------------------------------------------------------------------------------
