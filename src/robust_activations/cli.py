@@ -97,6 +97,7 @@ def parser() -> Parser:
     one.add_argument("checkpoint", nargs="+", type=Path)
     one.add_argument("--attack", action="append", metavar="NAME", help="fgsm, pgd (which is pgd50), autoattack, ...")
     one.add_argument("--eps", metavar="K/255", help="another radius than that of the training")
+    one.add_argument("--radii", nargs="+", metavar="K/255", help="instead: accuracy under PGD-20 at each, growing")
     one.add_argument("--samples", type=positive, metavar="N", help="the first N test images (default: all)")
     one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
@@ -176,13 +177,8 @@ def list_all(arguments: argparse.Namespace) -> None:
         ]
     )
     print(f"\nMODELS    {' '.join(models.names())}\nDATASETS  {' '.join(data.names())}\n")
-    show(
-        [("STUDY", "TITLE", *(f"RUNS AT {scale}" for scale in SCALES))]
-        + [
-            (name, study.title, *(len(study.runs(scale)) for scale in SCALES))
-            for name, study in studies.STUDIES.items()
-        ]
-    )
+    sizes = ((name, one.title, *(len(one.runs(scale)) for scale in SCALES)) for name, one in studies.STUDIES.items())
+    show([("STUDY", "TITLE", *(f"RUNS AT {scale}" for scale in SCALES)), *sizes])
     return None
 
 
@@ -322,12 +318,18 @@ def _time(row: dict[str, Any]) -> str:
 def evaluate(arguments: argparse.Namespace) -> None:
     from robust_activations import checkpoints, data, evaluation, paths, runs
     from robust_activations.attacks import Threat
+    from robust_activations.studies import curves as along
 
-    device = runs.device_of(arguments.device)
+    device, root = runs.device_of(arguments.device), arguments.data or paths.project() / "data"
+    if arguments.radii:
+        curves = [
+            along.measure(path, arguments.radii, arguments.samples, root, device) for path in arguments.checkpoint
+        ]
+        table = [("RIGHT OF", *curves[0]["radii"], "RUN"), *((row["n"], *row["correct"], row["run"]) for row in curves)]
+        return show_json(curves) if arguments.json else show(table)
     asked = ("pgd50" if name == "pgd" else name for name in arguments.attack or ("fgsm", "pgd20", "pgd50"))
     attacks = tuple(dict.fromkeys(("clean", *asked)))  # each once
     suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
-    root = arguments.data or paths.project() / "data"
     todo = []
     for path in arguments.checkpoint:  # every mistake shows before the first attack
         run = checkpoints.run_of(path)
@@ -365,6 +367,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
             print(f"  gradient-masking checklist: {f'FAILED {failed}' if failed else 'passed'}")
     if arguments.json:
         show_json(rows)
+    return None
 
 
 def claims(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,84 @@
+"""Accuracy against ε of networks that are trained already.
+
+`robust-activations evaluate CHECKPOINT ... --radii K/255 ... --json` prints what `read` reads. The committed file is
+`data/ledger/curves-<scale>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from robust_activations import checkpoints, data, runs
+from robust_activations.attacks import PGD, Threat, pixels
+from robust_activations.errors import UserError
+from robust_activations.evaluation import AnyImages, predictions, under_attack
+
+ATTACK = PGD(steps=20)  # from one random start
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Images right of the first `n`, at each of the radii in pixels, of which the first is 0."""
+
+    radii: tuple[float, ...]
+    correct: tuple[int, ...]
+    n: int
+
+
+def along(
+    model: nn.Module, images: AnyImages, labels: Int[Tensor, " n"], threats: Sequence[Threat], *, seed: int = 0
+) -> Iterator[int]:
+    """How many images are right without an attack, and then under PGD-20 at each radius.
+
+    A ball holds all smaller ones. So an image that has fallen stays fallen and is not attacked again, and no attack
+    looks weaker for having more room.
+
+    **Raises** `UserError` if the radii do not grow.
+    """
+    if [one.radius for one in threats] != sorted({one.radius for one in threats}):
+        raise UserError(f"radii must grow: {' '.join(one.eps for one in threats)}")
+    right = predictions(model, images) == labels
+    yield int(right.sum())
+    for threat in threats:
+        left = right.nonzero().squeeze(1)
+        if len(left):
+            right[left] = under_attack(model, images[left], labels[left], threat, ATTACK, seed=seed)
+        yield int(right.sum())
+
+
+def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device: torch.device) -> dict[str, Any]:
+    """The row of a saved network: its run, images right at each radius, and where and how that was measured."""
+    started, clock, run = datetime.now(timezone.utc), time.perf_counter(), checkpoints.run_of(path)
+    dataset = data.load(run.dataset, root=root, image_size=run.image_size)
+    model = runs.build(run, dataset)
+    checkpoints.load(path, model)
+    images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
+    threats = [Threat(run.threat.norm, radius) for radius in radii]
+    correct = [*along(model.to(device), images, labels, threats, seed=run.seed)]
+    made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
+    return {
+        "id": run.id,
+        "run": run.label,
+        "checkpoint": path.stem,
+        "attack": "pgd20",
+        "radii": ["0/255", *(threat.eps for threat in threats)],
+        "correct": correct,
+        "n": len(labels),
+        "provenance": asdict(made),
+    }
+
+
+def read(path: Path) -> dict[str, Curve]:
+    """The curves of a file by the id of their run; of a file that is not there, none."""
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return {row["id"]: Curve(tuple(map(pixels, row["radii"])), tuple(row["correct"]), row["n"]) for row in rows}
