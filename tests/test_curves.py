@@ -26,7 +26,7 @@ def test_an_image_that_has_fallen_stays_fallen(network):
     digits = data.load("digits")
     images, labels = digits.test_images[:N], digits.test_labels[:N]
     threats = [Threat("linf", radius) for radius in RADII]
-    clean, *right = curves.along(network, images, labels, threats)
+    clean, *right = curves.along(network, images, labels, threats).correct
     alone = [int(under_attack(network, images, labels, one, curves.ATTACK).sum()) for one in threats]
     assert clean > right[0] == alone[0] > right[-1]
     assert right == sorted(right, reverse=True)
@@ -37,7 +37,7 @@ def test_an_image_that_has_fallen_stays_fallen(network):
 def test_radii_grow(network, radii):
     digits = data.load("digits")
     with pytest.raises(UserError, match=rf"radii must grow: {' '.join(radii)}"):
-        [*curves.along(network, digits.test_images[:2], digits.test_labels[:2], [Threat("linf", one) for one in radii])]
+        curves.along(network, digits.test_images[:2], digits.test_labels[:2], [Threat("linf", one) for one in radii])
 
 
 def test_what_the_command_prints_is_what_is_read(call, made, tmp_path):

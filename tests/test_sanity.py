@@ -16,6 +16,7 @@ from robust_activations.figures import memory, primers, sanity, scaling, style
 from robust_activations.figures.sanity import Panel
 from robust_activations.stats import wilson
 from robust_activations.studies import smooth
+from robust_activations.studies.curves import Curve
 
 THREAT = Threat("linf", "51/255")
 
@@ -77,12 +78,22 @@ def test_curves_draw_shares_with_their_intervals():
         (1, 10), {name: [sanity.share(one) for one in rights] for name in ("relu", "silu")}, "steps", log=True
     )
     (ax,) = sanity.curves(panel).axes
-    assert [line.get_color() for line in ax.lines] == [style.colour("relu"), style.colour("silu")]
+    assert [line.get_color() for line in ax.lines] == [style.colour("silu"), style.colour("relu")]
+    assert ax.lines[0].get_markersize() > ax.lines[1].get_markersize()  # what lies below sticks out
     assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.9, 0.4])
     band = ax.collections[0].get_paths()[0].vertices
     assert {tuple(np.round(point, 6)) for point in ((1, wilson(9, 10)[0]), (10, wilson(4, 10)[1]))} <= {
         tuple(np.round(point, 6)) for point in band
     }
+
+
+def test_falling_panels_can_be_compared():
+    curve = Curve((0.0, 0.1), (9, 4), 10)
+    (ax,) = sanity.curves(sanity.falling({"relu": curve}, "ε")).axes
+    assert [*ax.lines[0].get_xdata()] == [0, 0.1]
+    assert [*ax.lines[0].get_ydata()] == pytest.approx([0.9, 0.4])
+    low, high = ax.get_ylim()
+    assert (low < 0, high > 1) == (True, True)
 
 
 def test_the_readme_is_drawn_as_it_is_reported():

@@ -19,6 +19,7 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.standings import percent
 from robust_activations.stats import wilson
+from robust_activations.studies.curves import Curve
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class Panel:
     curves: Mapping[str, Sequence[Interval]]
     xlabel: str
     log: bool = False
+    whole: bool = False  # from 0 to 100 %, so that panels can be compared
+
+
+def falling(curves: Mapping[str, Curve], xlabel: str) -> Panel:
+    """Accuracy against ε with Wilson's interval, for each activation; all at the same radii."""
+    (radii,) = {curve.radii for curve in curves.values()}
+    heights = {
+        name: [Interval(count / curve.n, *wilson(count, curve.n)) for count in curve.correct]
+        for name, curve in curves.items()
+    }
+    return Panel(radii, heights, xlabel, whole=True)
 
 
 def share(right: Bool[Tensor, " n"]) -> Interval:
@@ -42,16 +54,19 @@ def curves(*panels: Panel) -> Figure:
     foot = frames.legend_height([style.title(name) for name in names])
     with frames.stacked([2.3] * len(panels), foot) as (figure, axes):
         for ax, panel in zip(axes, panels, strict=True):
-            for name, curve in panel.curves.items():
+            for over, (name, curve) in enumerate(reversed(panel.curves.items())):
                 value, low, high = zip(*curve, strict=True)
                 ax.fill_between(panel.x, low, high, color=style.colour(name), alpha=0.12, lw=0)
-                ax.plot(panel.x, value, lw=1.4, ms=5, **_look(name))
+                # The first is on top; where they coincide, those below stick out.
+                ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * (len(panel.curves) - 1 - over), **_look(name))
             if panel.log:
                 ax.set_xscale("log")
                 ax.set_xticks(panel.x, [f"{x:g}" for x in panel.x], size=9)
                 ax.minorticks_off()
             frames.percent(ax, "y")
             ax.set(xlabel=panel.xlabel, ylabel="correct")
+            if panel.whole:
+                ax.set_ylim(-0.03, 1.03)
         frames.legend(figure, [Line2D([], [], label=style.title(name), **_look(name)) for name in names])
     return figure
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,23 +37,25 @@ class Curve:
 
 def along(
     model: nn.Module, images: AnyImages, labels: Int[Tensor, " n"], threats: Sequence[Threat], *, seed: int = 0
-) -> Iterator[int]:
-    """How many images are right without an attack, and then under PGD-20 at each radius.
+) -> Curve:
+    """Images right without an attack, and then under PGD-20 at each radius.
 
     A ball holds all smaller ones. So an image that has fallen stays fallen and is not attacked again, and no attack
     looks weaker for having more room.
 
     **Raises** `UserError` if the radii do not grow.
     """
-    if [one.radius for one in threats] != sorted({one.radius for one in threats}):
+    radii = [one.radius for one in threats]
+    if radii != sorted({*radii}):
         raise UserError(f"radii must grow: {' '.join(one.eps for one in threats)}")
     right = predictions(model, images) == labels
-    yield int(right.sum())
+    correct = [int(right.sum())]
     for threat in threats:
         left = right.nonzero().squeeze(1)
         if len(left):
             right[left] = under_attack(model, images[left], labels[left], threat, ATTACK, seed=seed)
-        yield int(right.sum())
+        correct.append(int(right.sum()))
+    return Curve((0.0, *radii), tuple(correct), len(labels))
 
 
 def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device: torch.device) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device:
     checkpoints.load(path, model)
     images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
     threats = [Threat(run.threat.norm, radius) for radius in radii]
-    correct = [*along(model.to(device), images, labels, threats, seed=run.seed)]
+    curve = along(model.to(device), images, labels, threats, seed=run.seed)
     made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
     return {
         "id": run.id,
@@ -72,8 +74,8 @@ def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device:
         "checkpoint": path.stem,
         "attack": "pgd20",
         "radii": ["0/255", *(threat.eps for threat in threats)],
-        "correct": correct,
-        "n": len(labels),
+        "correct": curve.correct,
+        "n": curve.n,
         "provenance": asdict(made),
     }
 
