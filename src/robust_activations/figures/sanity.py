@@ -54,7 +54,7 @@ def curves(*panels: Panel) -> Figure:
     foot = frames.legend_height([style.title(name) for name in names])
     with frames.stacked([2.3] * len(panels), foot) as (figure, axes):
         for ax, panel in zip(axes, panels, strict=True):
-            for over, (name, curve) in enumerate(reversed(panel.curves.items())):
+            for over, (name, curve) in enumerate(reversed([*panel.curves.items()])):
                 value, low, high = zip(*curve, strict=True)
                 ax.fill_between(panel.x, low, high, color=style.colour(name), alpha=0.12, lw=0)
                 # The first is on top; where they coincide, those below stick out.
