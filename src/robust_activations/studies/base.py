@@ -197,13 +197,12 @@ def compare(
             noun = _noun(pairs) if len(groups) == len(pairs) else "group"
             over = f" over {noun}s" if len(groups) > 1 else ""
             interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        sizes = "/".join(dict.fromkeys(str(test.n) for test in tests.values()))
         kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
         test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
         gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names.values()))  # no -0.0
         measured = f"{gain:+.1f} points under {attacks}{interval}; {test}"
-        more = "" if attack else _on_more_images(pairs)
-        return Verdict(label, f"{measured}({counted(pairs)}, n = {sizes}{more})", ids(pairs), len(groups))
+        seen = f"{counted(pairs)}, n = {_sizes(tests.values())}{'' if attack else _on_more_images(pairs)}"
+        return Verdict(label, f"{measured}({seen})", ids(pairs), len(groups))
 
     return on_each_dataset([pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)], judge)
 
@@ -234,8 +233,12 @@ def _on_more_images(pairs: Pairs) -> str:
             tests = [paired(*pair, attack) for pair in pairs]
             if min(test.n for test in tests) > n:
                 mean = 100 * float(np.mean([test.difference for test in tests]))
-                return f"; {mean:+.1f} under {attack}, n = {'/'.join(dict.fromkeys(str(test.n) for test in tests))}"
+                return f"; {mean:+.1f} under {attack}, n = {_sizes(tests)}"
     return ""
+
+
+def _sizes(tests: Iterable[Paired]) -> str:
+    return "/".join(dict.fromkeys(f"{test.n:,}" for test in tests))
 
 
 def independent(pairs: Pairs) -> list[Pairs]:
