@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -10,7 +11,8 @@ import tiny
 from robust_activations import data, paths, runs
 from robust_activations.attacks import Threat
 from robust_activations.errors import UserError
-from robust_activations.evaluation import under_attack
+from robust_activations.evaluation import SUITE, under_attack
+from robust_activations.ledger import Ledger
 from robust_activations.studies import curves
 
 N = 40
@@ -27,10 +29,22 @@ def test_an_image_that_has_fallen_stays_fallen(network):
     images, labels = digits.test_images[:N], digits.test_labels[:N]
     threats = [Threat("linf", radius) for radius in RADII]
     clean, *right = curves.along(network, images, labels, threats).correct
-    alone = [int(under_attack(network, images, labels, one, curves.ATTACK).sum()) for one in threats]
+    alone = [int(under_attack(network, images, labels, one, SUITE[curves.ATTACK](one)).sum()) for one in threats]
     assert clean > right[0] == alone[0] > right[-1]
     assert right == sorted(right, reverse=True)
     assert all(count <= other for count, other in zip(right, alone, strict=True))
+
+
+def test_a_network_in_training_mode_is_measured_in_evaluation_mode(network, made):
+    """And with the counts of its record."""
+    digits, record = data.load("digits"), Ledger(made / "ledger")[tiny.RUN]
+    n = record.best.outcomes["clean"].n
+    model = copy.deepcopy(network).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = curves.along(model, digits.test_images[:n], digits.test_labels[:n], [tiny.RUN.threat], seed=tiny.RUN.seed)
+    assert found.correct == (record.best.outcomes["clean"].correct, record.best.outcomes["pgd20"].correct)
+    assert model.training
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("radii", [("2/255", "1/255"), ("2/255", "2/255")])

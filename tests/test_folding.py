@@ -50,6 +50,24 @@ def test_what_folds_and_that_nothing_else_changes(name, left):
     assert all(torch.equal(model.float().state_dict()[key], value) for key, value in weights.items())
 
 
+@pytest.mark.parametrize("root", ["itself", "a part"])
+def test_what_is_folded_is_not_folded_again(root):
+    """Where an attack is called inside an `attacking` of one's own, of the same network or of one around it."""
+    model, x = made("resnet20")
+    outer = model if root == "itself" else nn.Sequential(model)
+    model.double()
+    with torch.no_grad():
+        before = model(x.double())
+        with folded(outer, x):
+            with folded(model, x):
+                inside = model(x.double())
+            between = model(x.double())
+        after = model(x.double())
+    torch.testing.assert_close(inside, before, rtol=1e-10, atol=1e-10 * float(before.abs().max()))
+    assert torch.equal(between, inside)
+    assert torch.equal(after, before)
+
+
 class Awkward(nn.Module):
     """Convolutions whose BatchNorm must not be folded: their output goes elsewhere too, or they are called twice."""
 

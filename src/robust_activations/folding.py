@@ -27,7 +27,8 @@ def folded(model: nn.Module, x: Float[Tensor, "n c h w"]) -> Iterator[None]:
     """Inside, every BatchNorm that alone sees the output of a convolution is folded into it. `x` are images to find
     them with: two are run through a copy of the model, the first time.
 
-    The model must be in evaluation mode and frozen. Nothing of it changes; what it computes changes by rounding.
+    The model must be in evaluation mode and frozen. Nothing of it changes; what it computes changes by rounding. What a
+    block around this one has folded is not folded a second time.
     """
     modules = [id(module) for module in model.modules()]
     if model not in _found or _found[model][0] != modules:
@@ -50,6 +51,8 @@ def foldable(model: nn.Module, x: Float[Tensor, "n c h w"]) -> list[tuple[str, s
     twin = copy.deepcopy(model).double().eval()
     watched = {name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks}
     for module in twin.modules():  # nobody looks on here, and of what is looked at nothing is changed
+        if _is_folded(module):
+            del module.forward
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
     _randomise(twin)
@@ -103,11 +106,13 @@ def _randomise(model: nn.Module) -> None:
 @contextmanager
 def _replaced(model: nn.Module, pairs: Sequence[tuple[str, str | None]], dtype: torch.dtype | None) -> Iterator[None]:
     modules: dict[str, Any] = dict(model.named_modules())
-    undo: list[tuple[nn.Module, dict[str, Any]]] = []
+    undo: list[tuple[nn.Module, dict[str, Any], nn.Module | None]] = []
     try:
         for conv_name, norm_name in pairs:
             conv, norm = modules[conv_name], modules[norm_name] if norm_name else None
-            undo.append((conv, dict(conv._parameters)))
+            if norm is not None and _is_folded(norm):
+                continue
+            undo.append((conv, dict(conv._parameters), norm))
             weight, bias = conv.weight.detach(), conv.bias
             if norm is not None:
                 weight, bias = _merged(weight, bias, norm)
@@ -116,11 +121,10 @@ def _replaced(model: nn.Module, pairs: Sequence[tuple[str, str | None]], dtype: 
             conv._parameters["bias"] = None if bias is None else bias.detach().to(dtype or bias.dtype)
         yield
     finally:
-        for conv, parameters in undo:
+        for conv, parameters, norm in undo:
             conv._parameters.update(parameters)
-        for _, norm_name in pairs:
-            if norm_name is not None:
-                vars(modules[norm_name]).pop("forward", None)
+            if norm is not None:
+                vars(norm).pop("forward", None)
 
 
 def _merged(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -138,3 +142,7 @@ def _merged(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[
 
 def _identity(x: Tensor) -> Tensor:
     return x
+
+
+def _is_folded(module: nn.Module) -> bool:
+    return vars(module).get("forward") is _identity

@@ -19,11 +19,11 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from robust_activations import checkpoints, data, runs
-from robust_activations.attacks import PGD, Threat, pixels
+from robust_activations.attacks import Threat, pixels
 from robust_activations.errors import UserError
-from robust_activations.evaluation import AnyImages, predictions, under_attack
+from robust_activations.evaluation import AnyImages, Suite, evaluate
 
-ATTACK = PGD(steps=20)  # from one random start
+ATTACK = "pgd20"  # as in every suite
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ def along(
     radii = [one.radius for one in threats]
     if radii != sorted({*radii}):
         raise UserError(f"radii must grow: {' '.join(one.eps for one in threats)}")
-    right = predictions(model, images) == labels
-    correct = [int(right.sum())]
-    for threat in threats:
-        left = right.nonzero().squeeze(1)
+    left, correct = torch.arange(len(labels), device=images.device), []
+    for threat in [None, *threats]:
+        attack = "clean" if threat is None else ATTACK
         if len(left):
-            right[left] = under_attack(model, images[left], labels[left], threat, ATTACK, seed=seed)
-        correct.append(int(right.sum()))
+            suite = Suite(attacks=(attack,))
+            found = evaluate(model, images[left], labels[left], threat or threats[0], suite, seed=seed, checked=False)
+            left = left[torch.from_numpy(found.outcomes[attack].right).to(left.device)]
+        correct.append(len(left))
     return Curve((0.0, *radii), tuple(correct), len(labels))
 
 
@@ -72,7 +73,7 @@ def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device:
         "id": run.id,
         "run": run.label,
         "checkpoint": path.stem,
-        "attack": "pgd20",
+        "attack": ATTACK,
         "radii": ["0/255", *(threat.eps for threat in threats)],
         "correct": curve.correct,
         "n": curve.n,
