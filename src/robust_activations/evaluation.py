@@ -151,7 +151,10 @@ class Evaluation:
 
 
 def predictions(model: nn.Module, images: AnyImages, batch_size: int = 500) -> Int[Tensor, " n"]:
-    """The class of each image; -1, which is never right, where the logits hold NaN (argmax would say class 0, say)."""
+    """The class of each image, of the model in the mode that it is in (`attacking` or `eval()` for evaluation).
+
+    -1, which is never right, where the logits hold NaN: argmax would say class 0, say.
+    """
     with torch.no_grad():
         logits = torch.cat([model(floats(batch)) for batch in images.split(at_once(images, batch_size))])
     return logits.argmax(1).where(~logits.isnan().any(1), -1)
