@@ -245,6 +245,13 @@ def test_help(call, words):
         ("evaluate CHECKPOINT --samples 0", "'0' is no whole number from 1 on"),
         ("evaluate CHECKPOINT --device cuda:99", "no device"),
         ("evaluate CHECKPOINT nowhere", "no checkpoint nowhere"),
+        ("evaluate CHECKPOINT --radii 2/255 1/255", "radii must grow: 2/255 1/255"),
+        ("evaluate CHECKPOINT nowhere --radii 1/255", "no checkpoint nowhere"),
+        ("evaluate CHECKPOINT --radii 1/255 --attack pdg20", "unknown attack 'pdg20'; did you mean pgd20"),
+        (
+            "evaluate CHECKPOINT --radii 1/255 --attack fgsm --attack pgd20",
+            "not with fgsm and pgd20",
+        ),
     ],
 )
 def test_mistakes_take_one_line_and_do_nothing(call, only_tiny, made, tmp_path, monkeypatch, words, pattern):

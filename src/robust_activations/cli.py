@@ -97,7 +97,9 @@ def parser() -> Parser:
     one.add_argument("checkpoint", nargs="+", type=Path)
     one.add_argument("--attack", action="append", metavar="NAME", help="fgsm, pgd (which is pgd50), autoattack, ...")
     one.add_argument("--eps", metavar="K/255", help="another radius than that of the training")
-    one.add_argument("--radii", nargs="+", metavar="K/255", help="instead: accuracy under PGD-20 at each, growing")
+    one.add_argument(
+        "--radii", nargs="+", metavar="K/255", help="instead: accuracy at each, growing, under one attack (pgd20)"
+    )
     one.add_argument("--samples", type=positive, metavar="N", help="the first N test images (default: all)")
     one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
@@ -169,13 +171,9 @@ def list_all(arguments: argparse.Namespace) -> None:
     }
     if arguments.json:
         return show_json(content)
-    show(
-        [("ACTIVATION", "TITLE", "FAMILY", "PARAMETERS SHARED BY")]
-        + [
-            (name, entry.title, entry.family, ", ".join(entry.shares) or "none to share")
-            for name, entry in activations.REGISTRY.items()
-        ]
-    )
+    shares = ((name, one, ", ".join(one.shares) or "none to share") for name, one in activations.REGISTRY.items())
+    head = ("ACTIVATION", "TITLE", "FAMILY", "PARAMETERS SHARED BY")
+    show([head, *((name, one.title, one.family, shared) for name, one, shared in shares)])
     print(f"\nMODELS    {' '.join(models.names())}\nDATASETS  {' '.join(data.names())}\n")
     sizes = ((name, one.title, *(len(one.runs(scale)) for scale in SCALES)) for name, one in studies.STUDIES.items())
     show([("STUDY", "TITLE", *(f"RUNS AT {scale}" for scale in SCALES)), *sizes])
@@ -318,16 +316,18 @@ def _time(row: dict[str, Any]) -> str:
 def evaluate(arguments: argparse.Namespace) -> None:
     from robust_activations import checkpoints, data, evaluation, paths, runs
     from robust_activations.attacks import Threat
-    from robust_activations.studies import curves as along
+    from robust_activations.studies import curves
 
     device, root = runs.device_of(arguments.device), arguments.data or paths.project() / "data"
+    usual = ["pgd20"] if arguments.radii else ["fgsm", "pgd20", "pgd50"]
+    asked = ["pgd50" if name == "pgd" else name for name in arguments.attack or usual]
     if arguments.radii:
-        curves = [
-            along.measure(path, arguments.radii, arguments.samples, root, device) for path in arguments.checkpoint
-        ]
-        table = [("RIGHT OF", *curves[0]["radii"], "RUN"), *((row["n"], *row["correct"], row["run"]) for row in curves)]
-        return show_json(curves) if arguments.json else show(table)
-    asked = ("pgd50" if name == "pgd" else name for name in arguments.attack or ("fgsm", "pgd20", "pgd50"))
+        attack, *more = asked
+        if more:
+            raise UserError(f"--radii goes with one attack, not with {attack} and {more[0]}")
+        rows = curves.measure(arguments.checkpoint, arguments.radii, attack, arguments.samples, root, device)
+        table = [("RIGHT OF", *rows[0]["radii"], "RUN"), *((row["n"], *row["correct"], row["run"]) for row in rows)]
+        return show_json(rows) if arguments.json else show(table)
     attacks = tuple(dict.fromkeys(("clean", *asked)))  # each once
     suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
     todo = []

@@ -1,7 +1,7 @@
 """Accuracy against ε of networks that are trained already.
 
-`robust-activations evaluate CHECKPOINT ... --radii K/255 ... --json` prints what `read` reads. The committed file is
-`data/ledger/curves-<scale>.json`.
+`robust-activations evaluate CHECKPOINT ... --radii K/255 ... --json` prints what `read` reads. Committed are
+`data/ledger/curves-<scale>.json`, and `margin-<scale>.json` with `--attack pgd50_margin`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from robust_activations.attacks import Threat, pixels
 from robust_activations.errors import UserError
 from robust_activations.evaluation import AnyImages, Suite, evaluate
 
-ATTACK = "pgd20"  # as in every suite
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -36,49 +34,65 @@ class Curve:
 
 
 def along(
-    model: nn.Module, images: AnyImages, labels: Int[Tensor, " n"], threats: Sequence[Threat], *, seed: int = 0
+    model: nn.Module,
+    images: AnyImages,
+    labels: Int[Tensor, " n"],
+    threats: Sequence[Threat],
+    *,
+    attack: str = "pgd20",
+    seed: int = 0,
 ) -> Curve:
-    """Images right without an attack, and then under PGD-20 at each radius.
+    """Images right without an attack, and then under an attack of the suite at each radius.
 
     A ball holds all smaller ones. So an image that has fallen stays fallen and is not attacked again, and no attack
     looks weaker for having more room.
 
     **Raises** `UserError` if the radii do not grow.
     """
+    _check(threats)
+    left, correct = torch.arange(len(labels), device=images.device), []
+    for threat in [None, *threats]:
+        name = "clean" if threat is None else attack
+        if len(left):
+            suite = Suite(attacks=(name,))
+            found = evaluate(model, images[left], labels[left], threat or threats[0], suite, seed=seed, checked=False)
+            left = left[torch.from_numpy(found.outcomes[name].right).to(left.device)]
+        correct.append(len(left))
+    return Curve((0.0, *(one.radius for one in threats)), tuple(correct), len(labels))
+
+
+def _check(threats: Sequence[Threat]) -> None:
     radii = [one.radius for one in threats]
     if radii != sorted({*radii}):
         raise UserError(f"radii must grow: {' '.join(one.eps for one in threats)}")
-    left, correct = torch.arange(len(labels), device=images.device), []
-    for threat in [None, *threats]:
-        attack = "clean" if threat is None else ATTACK
-        if len(left):
-            suite = Suite(attacks=(attack,))
-            found = evaluate(model, images[left], labels[left], threat or threats[0], suite, seed=seed, checked=False)
-            left = left[torch.from_numpy(found.outcomes[attack].right).to(left.device)]
-        correct.append(len(left))
-    return Curve((0.0, *radii), tuple(correct), len(labels))
 
 
-def measure(path: Path, radii: Sequence[str], n: int | None, root: Path, device: torch.device) -> dict[str, Any]:
-    """The row of a saved network: its run, images right at each radius, and where and how that was measured."""
-    started, clock, run = datetime.now(timezone.utc), time.perf_counter(), checkpoints.run_of(path)
-    dataset = data.load(run.dataset, root=root, image_size=run.image_size)
-    model = runs.build(run, dataset)
-    checkpoints.load(path, model)
-    images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
-    threats = [Threat(run.threat.norm, radius) for radius in radii]
-    curve = along(model.to(device), images, labels, threats, seed=run.seed)
-    made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
-    return {
-        "id": run.id,
-        "run": run.label,
-        "checkpoint": path.stem,
-        "attack": ATTACK,
-        "radii": ["0/255", *(threat.eps for threat in threats)],
-        "correct": curve.correct,
-        "n": curve.n,
-        "provenance": asdict(made),
-    }
+def measure(
+    checkpoint: Sequence[Path], radii: Sequence[str], attack: str, n: int | None, root: Path, device: torch.device
+) -> list[dict[str, Any]]:
+    """A row for each saved network: its run, images right at each radius, and where and how that was measured.
+
+    Every mistake shows before the first attack.
+    """
+    Suite(attacks=(attack,))
+    todo = []
+    for path in checkpoint:
+        run = checkpoints.run_of(path)
+        todo.append((path, run, [Threat(run.threat.norm, radius) for radius in radii]))
+        _check(todo[-1][-1])
+    rows = []
+    for path, run, threats in todo:
+        started, clock = datetime.now(timezone.utc), time.perf_counter()
+        dataset = data.load(run.dataset, root=root, image_size=run.image_size)
+        model = runs.build(run, dataset)
+        checkpoints.load(path, model)
+        images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
+        curve = along(model.to(device), images, labels, threats, attack=attack, seed=run.seed)
+        made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
+        eps = ["0/255", *(threat.eps for threat in threats)]
+        row = {"id": run.id, "run": run.label, "checkpoint": path.stem, "attack": attack, "radii": eps}
+        rows.append(row | {"correct": curve.correct, "n": curve.n, "provenance": asdict(made)})
+    return rows
 
 
 def read(path: Path) -> dict[str, Curve]:
