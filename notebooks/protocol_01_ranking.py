@@ -22,7 +22,7 @@ from robust_activations import paths, studies
 from robust_activations.figures import choice, claims, comparisons, critics, measured, robustness, standings
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
-from robust_activations.studies import protocol
+from robust_activations.studies import curves, protocol
 
 records = studies.collect("protocol")  # trains what is missing
 digits = standings.standings("digits", records)
@@ -378,6 +378,13 @@ Markdown(standings.check_table(every))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(sound(every))
+
+# %% [markdown]
+# PGD-50 follows the cross-entropy. Another loss, the margin between the right class and the next, often breaks more, and if it broke more of one
+# activation than of another, the ranking would be one of losses. So some networks of scale `cpu`, whose weights were kept, were attacked again:
+
+# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
+Markdown(critics.margins(curves.read(paths.ledger("cpu") / "margin-cpu.json"), Ledger(paths.ledger("cpu"))))
 
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]
