@@ -47,6 +47,14 @@ def test_a_network_in_training_mode_is_measured_in_evaluation_mode(network, made
     assert all(value.equal(before[name]) for name, value in model.state_dict().items())
 
 
+def test_attacks_that_are_given_few_images_get_all_that_are_left(network):
+    digits, tight = data.load("digits"), [Threat("linf", "2/255")]
+    clean, after = curves.along(
+        network, digits.test_images[:120], digits.test_labels[:120], tight, attack="one_pixel"
+    ).correct
+    assert clean > after > 0
+
+
 @pytest.mark.parametrize("radii", [("2/255", "1/255"), ("2/255", "2/255")])
 def test_radii_grow(network, radii):
     digits = data.load("digits")

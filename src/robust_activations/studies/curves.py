@@ -53,8 +53,8 @@ def along(
     left, correct = torch.arange(len(labels), device=images.device), []
     for threat in [None, *threats]:
         name = "clean" if threat is None else attack
-        if len(left):
-            suite = Suite(attacks=(name,))
+        if n := len(left):
+            suite = Suite(attacks=(name,), autoattack_n=n, square_n=n, one_pixel_n=n)  # all that are left
             found = evaluate(model, images[left], labels[left], threat or threats[0], suite, seed=seed, checked=False)
             left = left[torch.from_numpy(found.outcomes[name].right).to(left.device)]
         correct.append(len(left))
