@@ -289,7 +289,8 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
 #   of those that were tuned.
 # - **Attacks.** The figures on this page rest on PGD-50 on the cross-entropy, an upper bound, and differences of a point or two may be those of the
 #   attack: one network of another study withstood it on images that Square breaks, and a margin loss breaks more of them
-#   ({doc}`/notebooks/records` tells of it). Where a record holds AutoAttack, the claims are judged by that.
+#   ({doc}`/notebooks/records` tells of it). How much it breaks of five others at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds
+#   AutoAttack, the claims are judged by that.
 #
 # What would change our mind: a difference to ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`
 # makes these records, and this page changes with them. Which records there are, and where they were made: {doc}`/notebooks/records`.

@@ -121,5 +121,5 @@ def test_margins_stand_beside_the_record_on_the_same_images():
     assert [[row[1].split()[0], row[2].split()[0], row[3]] for row in rows] == [
         ["100.0", "70.0", "−30.0"], ["80.0", "75.0", "−5.0"],
     ]  # fmt: skip
-    assert text.endswith("By the margin, n = 100, the order is ReLU and SiLU.")
+    assert text.endswith("By the margin, n = 100, the order is ReLU, SiLU.")
     assert critics.margins({}, records) == "No saved network has been attacked on the margin yet."

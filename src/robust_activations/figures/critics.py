@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import groupby
 
 from robust_activations import studies
 from robust_activations.evaluation import Suite
@@ -208,7 +209,8 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
         ]
         for run, usual, hard, n in found
     ]
-    order = listed(style.title(run.activation) for run, *_ in sorted(found, key=lambda one: -one[2]))
+    by_margin = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
+    order = ", ".join(" = ".join(style.title(run.activation) for run, *_ in alike) for _, alike in by_margin)
     n = listed(f"{n:,}" for n in {n for *_, n in found})
     header = ["Network", "PGD-50, %", "PGD-50 on the margin, %", "Points lower"]
     return f"{table(header, rows)}\n\nBy the margin, n = {n}, the order is {order}."
