@@ -23,7 +23,7 @@ from robust_activations.figures.comparisons import Comparison, corrected, span, 
 from robust_activations.figures.frames import INK
 from robust_activations.figures.measured import Benchmarks, Recorded, times
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import listed, p_value, points
+from robust_activations.figures.prose import NBSP, listed, p_value, points
 from robust_activations.figures.rows import Interval, under
 from robust_activations.figures.standings import Standings, against_relu, from_every_seed, over, words
 from robust_activations.ledger import Ledger, Record
@@ -348,7 +348,7 @@ def price_table(found: Sequence[Priced]) -> str:
     rows = []
     for one in found:
         low, high = times(one.row["ratio_min"]), times(one.row["ratio_max"])
-        spread = f"{times(one.ratio)} ({low} to {high})" if low != high else times(one.ratio)
+        spread = f"{times(one.ratio)} ({low}{NBSP}to{NBSP}{high})" if low != high else times(one.ratio)
         above, *_, p = one.comparison.cells
         rows.append([style.title(one.name), spread, points(one.clean), above, p])
     return table(["Activation", "Step, ReLU = 1", "Clean, points", "PGD-50, points", "p, Holm"], rows)
