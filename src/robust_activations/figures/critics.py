@@ -16,7 +16,7 @@ from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected, span
-from robust_activations.figures.prose import interval, listed, points
+from robust_activations.figures.prose import NBSP, interval, listed, points
 from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
 from robust_activations.figures.standings import CHECKS, percent
 from robust_activations.figures.tables import accuracy_table
@@ -153,7 +153,7 @@ def settings(ledgers: Mapping[str, Ledger]) -> str:
             for attack in sorted(both & {"pgd50", "autoattack"}, reverse=True) or ["pgd20"]:
                 test = paired(made[one], made[other], attack)
                 found.append((CALLED[one], CALLED[other], (test, Interval.of(test))))
-                where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n = {test.n:,}"])
+                where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n{NBSP}={NBSP}{test.n:,}"])
     rows = [
         [*place, f"{one.name} above {one.other}", one.cells[0], one.cells[-1]]
         for place, one in zip(where, corrected(found), strict=True)
