@@ -27,6 +27,7 @@ from robust_activations.studies import curves, protocol
 records = studies.collect("protocol")  # trains what is missing
 digits = standings.standings("digits", records)
 scales = [digits, *standings.recorded()]  # and what is kept of larger scales
+committed = Ledger(paths.ledger("cpu"))  # all scales but digits share a folder
 
 # %% tags=["remove-cell"]
 import numpy as np
@@ -242,9 +243,7 @@ Markdown(standings.seed_table(digits))
 # with several we take the one that did best on held-out images, and compare each with ReLU, which has chosen as well.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(
-    critics.tuned_table({one.scale: records if one is digits else Ledger(paths.ledger(one.scale)) for one in scales})
-)
+Markdown(critics.tuned_table({one.scale: records if one is digits else committed for one in scales}))
 
 # %% tags=["remove-cell"]
 redrawn = standings.redrawn(digits)
@@ -384,7 +383,7 @@ Markdown(sound(every))
 # activation than of another, the ranking would be one of losses. So some networks of scale `cpu`, whose weights were kept, were attacked again:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(critics.margins(curves.read(paths.ledger("cpu") / "margin-cpu.json"), Ledger(paths.ledger("cpu"))))
+Markdown(critics.margins(curves.read(paths.ledger("cpu") / "margin-cpu.json"), committed))
 
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]

@@ -227,28 +227,20 @@ def live(run):
 def curve(make, name):
     """The first seed that there is: at the digits seed 0, elsewhere one whose network was kept."""
     several = [make(name, seed=seed) for seed in protocol.SEEDS]
-    return (
-        live(several[0])
-        if several[0].dataset == "digits"
-        else next((kept[r.id] for r in several if r.id in kept), None)
-    )
+    if several[0].dataset == "digits":
+        return live(several[0])
+    return next((kept[run.id] for run in several if run.id in kept), None)
 
 
-found = {
-    place: {
+panels = {}
+for place, both in plans.items():
+    found = {
         how: {name: curve(make, name) for name in ("relu", "silu", "splash", "sparta")} for how, make in both.items()
     }
-    for place, both in plans.items()
-}
-panels = {}
-for place, both in found.items():
-    names = [
-        name for name in ("relu", "silu", "splash", "sparta") if all(own[name] for own in both.values())
-    ]  # trained in both ways
-    for how, own in both.items() if names else ():
-        panels[place, how] = sanity.falling(
-            {name: own[name] for name in names}, f"ε; {place}, {how}, n = {own[names[0]].n}"
-        )
+    for how, own in found.items():
+        shown = {name: one for name, one in own.items() if all(other[name] for other in found.values())}  # both ways
+        if shown:
+            panels[place, how] = sanity.falling(shown, f"ε; {place}, {how}, n = {next(iter(shown.values())).n}")
 
 # %% mystnb={"image": {"alt": "Pairs of panels of curves, for the digits and for CIFAR-10: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One seed, best epoch. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())

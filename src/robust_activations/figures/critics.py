@@ -19,9 +19,8 @@ from robust_activations.figures.comparisons import against, corrected, span
 from robust_activations.figures.prose import NBSP, interval, listed, points
 from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
 from robust_activations.figures.standings import CHECKS, percent
-from robust_activations.figures.tables import accuracy_table
+from robust_activations.figures.tables import accuracy_table, cell
 from robust_activations.ledger import Ledger, Record
-from robust_activations.stats import wilson
 from robust_activations.studies import paf, paired, protocol, splash
 from robust_activations.studies.audit import failures
 from robust_activations.studies.base import LADDER
@@ -204,7 +203,7 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
     rows = [
         [
             f"{style.title(run.activation)}, seed {run.seed}",
-            *(interval(count / n, *wilson(count, n)) for count in (usual, hard)),
+            *(cell(Interval.share(count, n)) for count in (usual, hard)),
             points((hard - usual) / n),
         ]
         for run, usual, hard, n in found

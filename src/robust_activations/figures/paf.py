@@ -23,8 +23,9 @@ from robust_activations.figures import catalogue, claims, frames, style
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
-from robust_activations.figures.prose import MINUS, NBSP, interval, p_value
+from robust_activations.figures.prose import MINUS, NBSP, p_value
 from robust_activations.figures.rows import Interval, Line, Row, setting, under
+from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import holm, wilson
@@ -191,20 +192,16 @@ def radius_table(sweeps: Sweeps) -> str:
     for row, one in zip([*([Row("ReLU", base)] if base else []), *others], [*[None] * bool(base), *found], strict=True):
         own, clean = measure("radius")(row.records[0]), row.accuracy("clean")
         label = row.label.replace(" = ", f"{NBSP}={NBSP}")
-        cells = [label, _interval(own, 255, f".{digits}f"), _interval(clean, 100, ".1f")]
+        cells = [label, cell(own, form=f".{digits}f", scale=255), cell(clean)]
         if one is None:
             body.append([*cells, *[NOTHING] * 4])
             continue
         (mean, low, high), p, n = one
         corrected = next(adjusted)
         bold = f"**{p_value(corrected)}**" if corrected < 0.05 else p_value(corrected)
-        body.append([*cells, _interval(Interval(mean, low, high), 255, f"+.{digits}f"), f"{n}", p_value(p), bold])
+        body.append([*cells, cell(Interval(mean, low, high), form=f"+.{digits}f", scale=255), f"{n}", p_value(p), bold])
     header = ["Shape", "Mean radius, /255", "Clean, %", "Above ReLU, same images, /255", "n", "p", "p, Holm"]
     return catalogue.table(header, body)
-
-
-def _interval(at: Interval | None, scale: float, form: str) -> str:
-    return NOTHING if at is None else interval(*at, form=form, scale=scale)
 
 
 def ratios(

@@ -10,7 +10,7 @@ from robust_activations.figures import style
 from robust_activations.figures.frames import GREY
 from robust_activations.ledger import Record
 from robust_activations.run import Run
-from robust_activations.stats import Paired, over_seeds
+from robust_activations.stats import Paired, over_seeds, wilson
 
 ATTACKS = {
     "clean": "clean",
@@ -41,6 +41,11 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    @staticmethod
+    def share(correct: int, n: int) -> Interval:
+        """Of images right, with Wilson's interval."""
+        return Interval(correct / n, *wilson(correct, n))
 
     @staticmethod
     def of(test: Paired) -> Interval:

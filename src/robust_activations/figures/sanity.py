@@ -18,7 +18,6 @@ from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.standings import percent
-from robust_activations.stats import wilson
 from robust_activations.studies.curves import Curve
 
 
@@ -36,16 +35,13 @@ class Panel:
 def falling(curves: Mapping[str, Curve], xlabel: str) -> Panel:
     """Accuracy against ε with Wilson's interval, for each activation; all at the same radii."""
     (radii,) = {curve.radii for curve in curves.values()}
-    heights = {
-        name: [Interval(count / curve.n, *wilson(count, curve.n)) for count in curve.correct]
-        for name, curve in curves.items()
-    }
+    heights = {name: [Interval.share(count, curve.n) for count in curve.correct] for name, curve in curves.items()}
     return Panel(radii, heights, xlabel, whole=True)
 
 
 def share(right: Bool[Tensor, " n"]) -> Interval:
     """Of images right, with Wilson's interval."""
-    return Interval(float(right.float().mean()), *wilson(int(right.sum()), len(right)))
+    return Interval.share(int(right.sum()), len(right))
 
 
 def curves(*panels: Panel) -> Figure:

@@ -25,9 +25,10 @@ from robust_activations.figures import frames, results, style
 from robust_activations.figures.catalogue import Curve, table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import INK, legend, stacked
-from robust_activations.figures.prose import MINUS, NBSP, interval
+from robust_activations.figures.prose import MINUS, NBSP
 from robust_activations.figures.rows import ATTACKS, Interval, Row, under
 from robust_activations.figures.smoothness import bootstrap
+from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 
@@ -322,16 +323,12 @@ def error_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50")
     lines, several = [], any(len(row.records) > 1 for row in rows)
     for row in rows:
         found = [error(row, attack) for attack in attacks]
-        cells = [_percent(at) for at in found] if not row.collapsed else ["collapsed"] * len(attacks)
+        cells = [cell(at) for at in found] if not row.collapsed else ["collapsed"] * len(attacks)
         n = {r.best.outcomes[attack].n for r in row.records for attack in attacks if attack in r.best.outcomes}
         seeds = [f"{len(row.records)}"] if several else []
         lines.append([row.label, *cells, *seeds, " to ".join(f"{one:,}" for one in sorted(n))])
     header = [first, *(f"Error {'on clean images' if one == 'clean' else under(one)}, %" for one in attacks)]
     return table([*header, *(["Seeds"] if several else []), "n"], lines)
-
-
-def _percent(at: Interval | None) -> str:
-    return NOTHING if at is None else interval(*at)
 
 
 def errors(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure:

@@ -92,7 +92,8 @@ def standings(scale: str, records: Ledger) -> Standings:
 
 def recorded() -> list[Standings]:
     """The other scales that have records of the protocol, ReLU's first of all."""
-    found = [standings(scale, Ledger(paths.ledger(scale))) for scale in paths.SCALES if scale != "digits"]
+    kept = Ledger(paths.ledger("cpu"))  # all scales but digits share a folder
+    found = [standings(scale, kept) for scale in paths.SCALES if scale != "digits"]
     return [one for one in found if one.seeds]
 
 

@@ -63,7 +63,7 @@ def _heading(attack: str) -> str:
 
 def _measured(row: Row, attacks: Sequence[str], seeded: bool) -> list[str]:
     """Accuracies, number of seeds, n."""
-    cells = [_percent(row.accuracy(attack)) for attack in attacks]
+    cells = [cell(row.accuracy(attack)) for attack in attacks]
     if row.collapsed:
         cells = [COLLAPSED for _ in attacks]
     fallen = len(row.records) - len(row.whole)
@@ -71,8 +71,9 @@ def _measured(row: Row, attacks: Sequence[str], seeded: bool) -> list[str]:
     return [*cells, *([seeds if row.records else NOTHING] if seeded else []), _n(row, attacks)]
 
 
-def _percent(at: Interval | None) -> str:
-    return NOTHING if at is None else interval(*at)
+def cell(at: Interval | None, *, form: str = ".1f", scale: float = 100.0) -> str:
+    """An interval, in percent if nothing else is asked for; a dash for none."""
+    return NOTHING if at is None else interval(*at, form=form, scale=scale)
 
 
 def _n(row: Row, attacks: Sequence[str]) -> str:

@@ -78,8 +78,9 @@ def measure(
     todo = []
     for path in checkpoint:
         run = checkpoints.run_of(path)
-        todo.append((path, run, [Threat(run.threat.norm, radius) for radius in radii]))
-        _check(todo[-1][-1])
+        threats = [Threat(run.threat.norm, radius) for radius in radii]
+        _check(threats)
+        todo.append((path, run, threats))
     rows = []
     for path, run, threats in todo:
         started, clock = datetime.now(timezone.utc), time.perf_counter()
