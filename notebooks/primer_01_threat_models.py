@@ -21,6 +21,8 @@ from robust_activations import attacks, data, paths, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import primers as figures
+from robust_activations.figures.pictures import landscape
+from robust_activations.studies import pictures
 
 # Trains what has not been trained yet.
 records = studies.collect("primer").of(studies.primer.STUDY.runs("digits"))
@@ -304,7 +306,7 @@ with attacks.attacking(network):
     lead = -attacks.loss_per_image("margin", network(worst), y)
 fallen = torch.nonzero(lead < 0)[:, 0]
 typical = fallen[lead[fallen].argsort()[len(fallen) // 2]].reshape(1)  # half of them fall deeper, half less deep
-figures.landscape({"standard training": network}, x[typical], y[typical], threat)
+landscape({"standard training": pictures.lead(network, x[typical], y[typical], threat)})
 
 # %% [markdown]
 # Along the random direction little happens; along the worst one the border is near. A ball in 64 dimensions has

@@ -20,6 +20,8 @@ from robust_activations import attacks, data, paths, runs, studies, training
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import primers as figures
+from robust_activations.figures.pictures import landscape
+from robust_activations.studies import pictures
 
 records = studies.collect("primer").of(studies.primer.STUDY.runs("digits"))
 recorded = {record.run.objective.name: record for record in records}
@@ -204,7 +206,8 @@ for name, model in (("standard", standard), ("robust", robust)):
         chosen = candidates[after[candidates].argsort()[len(candidates) // 2]].reshape(1)
 
 # %% mystnb={"image": {"alt": "Two maps of the lead of the true class. In the left one, of standard training, a black border crosses the dotted square of size epsilon. In the right one the border lies farther from the clean image."}, "figure": {"caption": "The lead of the true class around one test image, for two networks (cross: the clean image; blue: right; red: wrong; black line: the border). The dotted square is ε = 38.25/255 along each direction (ℓ∞; its corners lie outside the ball). Each network is cut along the direction that is worst for itself.", "name": "fig-p2-landscape"}} tags=["hide-input"]
-figures.landscape({"standard": standard, "PGD-AT": robust}, x[chosen], y[chosen], threat)
+networks = {"standard": standard, "PGD-AT": robust}
+landscape({name: pictures.lead(model, x[chosen], y[chosen], threat) for name, model in networks.items()})
 
 # %% [markdown]
 # One image is an anecdote. Over all test images, PGD-20 on the margin takes the mean lead of the standard network

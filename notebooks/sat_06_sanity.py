@@ -28,8 +28,10 @@ from robust_activations.attacks import PGD, Threat, fgsm
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import SUITE, Outcome, predictions, under_attack
 from robust_activations.figures import claims, gradients, primers, results, sanity, standings, style, tables
+from robust_activations.figures.pictures import landscape
 from robust_activations.figures.sanity import Panel, share
 from robust_activations.stats import mcnemar
+from robust_activations.studies import pictures
 from robust_activations.studies import smooth as sat
 from robust_activations.studies.audit import failures
 
@@ -185,7 +187,7 @@ index = int(shown.nonzero()[0])
 image, label = x[index : index + 1], y[index : index + 1]
 
 # %% mystnb={"image": {"alt": "Two coloured maps, one for ReLU and one for SiLU, each with a dotted square around the image in the middle, which is marked by a cross. Colours change gradually; a black line, where the true class loses its lead, crosses the square in the worst direction.", "width": "560px"}, "figure": {"caption": "Lead of the true class around test image {glue:text}`index` of the digits, for ReLU and SiLU. Upwards: the direction that PGD-50 on the margin finds for this network; sideways: a random corner of the cube. The sides of the dotted square are ε away from the middle on either axis; its corners, where both changes add up, lie outside the ball. Black: the border of the class.", "name": "fig-sanity-landscape"}} tags=["hide-input"]
-primers.landscape({style.title(name): networks[name] for name in ("relu", "silu")}, image, label, threat)
+landscape({style.title(name): pictures.lead(networks[name], image, label, threat) for name in ("relu", "silu")})
 
 # %% tags=["remove-cell"]
 note("index", index)

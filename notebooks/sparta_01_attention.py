@@ -28,6 +28,7 @@ from robust_activations.figures import claims, comparisons, results, style, tabl
 from robust_activations.figures import sparta as attention
 from robust_activations.ledger import Ledger
 from robust_activations.studies import sparta
+from robust_activations.studies.pictures import gates
 
 records = studies.collect("sparta")  # trains what is missing
 
@@ -332,9 +333,9 @@ attacked, changes, lengths = {}, {}, {}
 for title, one in networks.items():
     with attacking(one):
         attacked[title] = pgd(one, x, y, threat, PGD(steps=20), generator=torch.Generator().manual_seed(0))
-    clean = attention.gates(one, x)
+    clean = gates(one, x)
     for how, images in (("attack", attacked[title]), ("noise", noisy)):
-        changes[f"{title}, {how}"] = attention.moved(clean, attention.gates(one, images))
+        changes[f"{title}, {how}"] = attention.moved(clean, gates(one, images))
         lengths[f"{title}, {how}"] = (images - x).flatten(1).norm(dim=1).mean()
 for label, length in lengths.items():
     print(f"{label:20} moves an image by {length:.2f} in ℓ2, on average")
@@ -344,7 +345,7 @@ for label, length in lengths.items():
 
 # %% mystnb={"image": {"alt": "Four columns, one for each digit. Rows: the clean image, the attacked image, the gate of layer 1 clean and attacked and their difference, then the same for layer 2 in coarser pixels. The gates are a patchwork of brighter and darker places, the differences are much smaller than the gates themselves.", "width": "460px"}, "figure": {"caption": "The first four test images, clean and under PGD-20 at the ε of training, and the gates σ(g) of Sparta (R2) in the first two layers, mean over the channels. Each row has its own scale, on the right. Digits, seed 0, best epoch.", "name": "fig-sp1-maps"}} tags=["hide-input"]
 few = slice(4)
-seen = [attention.gates(network, images[few]) for images in (x, attacked["Sparta (R2)"])]
+seen = [gates(network, images[few]) for images in (x, attacked["Sparta (R2)"])]
 sites = list(seen[0])[:2]
 attention.maps(
     [x[few], attacked["Sparta (R2)"][few]],
@@ -497,7 +498,7 @@ untrained = copy.deepcopy(network)
 for _, gate in activations.modules(untrained):
     gate.weight.data.zero_()
     gate.weight.data[:, :, 1, 1] = 1.0
-before, after = (attention.gates(untrained, images) for images in (x, attacked["Sparta (R2)"]))
+before, after = (gates(untrained, images) for images in (x, attacked["Sparta (R2)"]))
 for number, (own, at) in enumerate(zip(by_layer, attention.moved(before, after).values(), strict=True), 1):
     print(
         f"layer {number}: {at.value:.3f} with the start's kernels, {own['Sparta (R2), attack'].value:.3f} with the learned ones"

@@ -16,6 +16,7 @@ from robust_activations.figures import sparta
 from robust_activations.figures.rows import Interval, Row
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import Packed
+from robust_activations.studies import pictures
 
 Z = torch.linspace(-3, 3, 13, dtype=torch.float64)
 
@@ -60,16 +61,16 @@ def test_gates_are_those_of_the_formula_and_leave_the_network_as_it_was() -> Non
     x = torch.rand(4, 1, 3, 3)
     model = network("sparta", share="layer").train()
     model.get_parameter("1.weight").data[0, 0, 0, 0] = 0.5
-    (gate,) = sparta.gates(model, x).values()
+    (gate,) = pictures.gates(model, x).values()
     corner = torch.zeros_like(x)
     corner[:, :, 1:, 1:] = 2 * x[:, :, :-1, :-1]  # what stands above and to the left, 0 at the border
     torch.testing.assert_close(gate, torch.sigmoid(2 * x + 0.5 * corner))
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not model[1]._forward_hooks
-    (plain,) = sparta.gates(network("silu"), x).values()
+    (plain,) = pictures.gates(network("silu"), x).values()
     torch.testing.assert_close(plain, torch.sigmoid(2 * x))
-    assert not sparta.gates(network("frelu", share="layer"), x)
+    assert not pictures.gates(network("frelu", share="layer"), x)
 
 
 def test_share_of_the_neighbours_in_g() -> None:

@@ -1,4 +1,4 @@
-"""The command line: list, run, status, evaluate, claims.
+"""The command line: list, run, status, evaluate, picture, claims.
 
 Everything a user can mend is one line on stderr and exit status 2, never a traceback.
 """
@@ -104,6 +104,13 @@ def parser() -> Parser:
     one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--json", action="store_true")
+    one = command("picture", picture, "Images attacked, landscapes around them and gates, of saved checkpoints.")
+    one.add_argument("checkpoint", nargs="+", type=Path)
+    one.add_argument("--save", type=Path, metavar="FILE", required=True, help="a .safetensors that pages read")
+    one.add_argument("--radii", nargs="+", metavar="K/255", default=["8/255", "32/255"], help="growing")
+    one.add_argument("--images", type=positive, metavar="N", default=5, help="each of another class (default: 5)")
+    one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
+    one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one = command("claims", claims, "What the papers report, what our records measure, and the verdict.")
     one.add_argument("--json", action="store_true")
     return top
@@ -314,7 +321,7 @@ def _time(row: dict[str, Any]) -> str:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    from robust_activations import checkpoints, data, evaluation, paths, runs
+    from robust_activations import checkpoints, evaluation, paths, runs
     from robust_activations.attacks import Threat
     from robust_activations.studies import curves
 
@@ -322,6 +329,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     usual = ["pgd20"] if arguments.radii else ["fgsm", "pgd20", "pgd50"]
     asked = ["pgd50" if name == "pgd" else name for name in arguments.attack or usual]
     if arguments.radii:
+        if arguments.eps:
+            raise UserError("--radii says the radii; leave out --eps")
         attack, *more = asked
         if more:
             raise UserError(f"--radii goes with one attack, not with {attack} and {more[0]}")
@@ -333,12 +342,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     todo = []
     for path in arguments.checkpoint:  # every mistake shows before the first attack
         run = checkpoints.run_of(path)
-        todo.append((path, run, run.threat if arguments.eps is None else Threat(run.threat.norm, arguments.eps)))
+        todo.append((path, run.threat if arguments.eps is None else Threat(run.threat.norm, arguments.eps)))
     rows = []
-    for path, run, threat in todo:
-        dataset = data.load(run.dataset, root=root, image_size=run.image_size)
-        model = runs.build(run, dataset)
-        checkpoints.load(path, model)
+    for path, threat in todo:
+        run, dataset, model = runs.saved(path, root)
         result = evaluation.evaluate(
             model.to(device),
             dataset.test_images.to(device),
@@ -368,6 +375,18 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show_json(rows)
     return None
+
+
+def picture(arguments: argparse.Namespace) -> None:
+    from robust_activations import paths, runs
+    from robust_activations.studies import pictures
+
+    device, root = runs.device_of(arguments.device), arguments.data or paths.project() / "data"
+    found = pictures.measure(arguments.checkpoint, arguments.radii, arguments.images, root, device)
+    pictures.save(arguments.save, found)
+    for one in found:
+        print(one.run.label)
+        show((f"  {eps}", *(one.classes[at] for at in seen)) for eps, seen in zip(one.eps, one.seen, strict=True))
 
 
 def claims(arguments: argparse.Namespace) -> None:

@@ -66,9 +66,17 @@ def trained(run: Run, root: Path, which: str = "best") -> nn.Module:
 
     **Raises** `UserError` if its checkpoint is not below `root` (see `paths.data`).
     """
-    model = build(run, data.load(run.dataset, root=root, image_size=run.image_size))
-    checkpoints.load(root / "checkpoints" / run.id / f"{which}.safetensors", model)
-    return model.eval()
+    _, _, model = saved(root / "checkpoints" / run.id / f"{which}.safetensors", root)
+    return model
+
+
+def saved(path: Path, root: Path) -> tuple[Run, data.Dataset, nn.Module]:
+    """What a checkpoint is of: its run, that run's images below `root`, and the network, in evaluation mode."""
+    run = checkpoints.run_of(path)
+    dataset = data.load(run.dataset, root=root, image_size=run.image_size)
+    model = build(run, dataset)
+    checkpoints.load(path, model)
+    return run, dataset, model.eval()
 
 
 def images_of(run: Run, dataset: data.Dataset, device: torch.device, root: Path = Path()) -> Images:

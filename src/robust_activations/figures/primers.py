@@ -8,18 +8,18 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, TwoSlopeNorm
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Rectangle
 from scipy.stats import chi2_contingency
 from torch import Tensor, nn
 
-from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
+from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
 from robust_activations.figures import catalogue, style
+from robust_activations.figures.pictures import show
 from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
 from robust_activations.stats import Paired, mcnemar, wilson
@@ -73,25 +73,16 @@ def gallery(
                 if place == 0:
                     _picture(line[0], x[row], "clean" if row == 0 else "", before[row])
                 push = line[1 + 2 * place]
-                push.imshow((moved[row] - x[row])[0], cmap=PUSH, vmin=-scale, vmax=scale)
+                show(push, moved[row] - x[row], PUSH, -scale, scale)
                 push.set_title(name if row == 0 else "")
-                _bare(push)
                 _picture(line[2 + 2 * place], moved[row], "attacked" if row == 0 else "", after[row])
     return _done(figure)
 
 
 def _picture(axes: Axes, image: Tensor, title: str, seen: Tensor) -> None:
-    axes.imshow(image[0], cmap=INK, vmin=0, vmax=1)
+    show(axes, image, INK, 0, 1)
     axes.set_title(title)
     axes.set_xlabel(f"“{int(seen)}”", fontsize=12, labelpad=2)
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set(xticks=[], yticks=[])
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set(visible=True, color="#BBBBBB")
 
 
 def balls() -> Figure:
@@ -116,48 +107,6 @@ def balls() -> Figure:
             axes.set(xticks=[-1, 0, 1], xticklabels=["$-ε$", "0", "$ε$"], yticks=[-1, 0, 1])
             axes.set_yticklabels(["$-ε$", "0", "$ε$"])
             axes.grid(False)
-    return _done(figure)
-
-
-def landscape(
-    models: Mapping[str, nn.Module],
-    x: Float[Tensor, "1 1 h w"],
-    y: Int[Tensor, " 1"],
-    threat: Threat,
-    reach: float = 1.5,
-) -> Figure:
-    """The lead of the true class over its best rival around an image, along each model's own worst direction (up) and
-    a random one (sideways); 0, the black line, is where the image is lost. Axes in units of ε."""
-    generator = torch.Generator().manual_seed(0)
-    noise = threat.radius * (torch.randint(0, 2, x.shape, generator=generator) * 2 - 1)
-    ticks = torch.linspace(-reach, reach, 61)
-    up, side = (axis.reshape(-1, 1, 1, 1) for axis in torch.meshgrid(ticks, ticks, indexing="ij"))
-    margins = {}
-    for name, model in models.items():
-        with attacking(model):
-            worst = pgd(model, x, y, threat, PGD(50, loss="margin"), generator=generator) - x
-            with torch.no_grad():
-                logits = model((x + up * worst + side * noise).clamp(0, 1))
-            margins[name] = -loss_per_image("margin", logits, y.expand(len(logits))).reshape(61, 61)
-    # One scale for all networks, cut where the deepest losses would drown the rest.
-    highest = max(float(margin.max()) for margin in margins.values())
-    lowest = max(-highest, min(float(margin.min()) for margin in margins.values()))
-    norm = TwoSlopeNorm(0, min(-1e-6, lowest), max(1e-6, highest))
-    with style.book():
-        height, place = (0.66 * WIDTH, "bottom") if len(models) > 1 else (0.78 * WIDTH, "right")
-        figure, row = plt.subplots(1, len(models), figsize=(WIDTH, height), squeeze=False, sharey=True)
-        for axes, (name, margin) in zip(row[0], margins.items(), strict=True):
-            mesh = axes.pcolormesh(ticks, ticks, margin, cmap="RdBu", norm=norm, shading="gouraud", rasterized=True)
-            axes.contour(ticks, ticks, margin, [0], colors="black", linewidths=1.8)
-            axes.add_patch(Rectangle((-1, -1), 2, 2, fill=False, linestyle=":", linewidth=1.4))
-            axes.plot(0, 0, "k+", markersize=9)
-            axes.set(aspect="equal", title=name, xlabel="random direction / ε")
-            axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
-            axes.grid(False)
-        bar = figure.colorbar(mesh, ax=row[0].tolist(), location=place, shrink=0.8, aspect=30)
-        bar.set_label("lead of the true class")
-        bar.ax.locator_params(nbins=6)
-        row[0][0].set_ylabel("worst direction / ε")
     return _done(figure)
 
 

@@ -18,19 +18,18 @@ from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from robust_activations import activations, models
-from robust_activations.activations.reference import SiLU
-from robust_activations.activations.sparta import Sparta, SpartaReLU
-from robust_activations.attacks import attacking
 from robust_activations.figures import frames, results, style
 from robust_activations.figures.catalogue import Curve, table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import INK, legend, stacked
+from robust_activations.figures.pictures import show
 from robust_activations.figures.prose import MINUS, NBSP
 from robust_activations.figures.rows import ATTACKS, Interval, Row, under
 from robust_activations.figures.smoothness import bootstrap
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
+from robust_activations.studies.pictures import gate_inputs
 
 # Runs of the study that are named by something else than their activation.
 TITLES = {"denoise": "ReLU with denoising"}
@@ -84,47 +83,18 @@ def contexts(kernels: Mapping[str, Float[Tensor, "k k"]], around: Sequence[float
 # ---- gates ------------------------------------------------------------------------------------------------------
 
 
-def gates(model: nn.Module, x: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
-    """The gate of every activation that has one, by site, each between 0 and 1 and of the shape of the features.
-
-    That is σ(g(z)) of R1 and R2, and σ(z) of SiLU; R3 has none.
-    """
-    return {site: torch.sigmoid(g) for site, (_, g) in _seen(model, x).items()}
-
-
 def around(model: nn.Module, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
     """How much of R1's or R2's g comes from the neighbours, by site: a share of the sizes, summed over all places.
 
     With a centre w, g is w z, the pixel's own part, and the rest.
     """
     found = {}
-    for site, (z, g) in _seen(model, x).items():
+    for site, (z, g) in gate_inputs(model, x).items():
         weight = model.get_parameter(f"{site}.weight").detach()
         middle = weight.shape[-1] // 2
         own = weight[:, 0, middle, middle].view(1, -1, 1, 1) * z
         rest, mine = float((g - own).abs().sum()), float(own.abs().sum())
         found[site] = rest / (rest + mine) if rest + mine else 0.0
-    return found
-
-
-def _seen(model: nn.Module, x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Input and g of every gate."""
-    found: dict[str, tuple[Tensor, Tensor]] = {}
-    handles = []
-    for site, module in activations.modules(model):
-        if isinstance(module, Sparta | SpartaReLU | SiLU):
-
-            def keep(one: nn.Module, inputs: tuple[Tensor, ...], out: Tensor, site: str = site) -> None:
-                (z,) = inputs
-                found[site] = z, one.g(z) if isinstance(one, Sparta | SpartaReLU) else z
-
-            handles.append(module.register_forward_hook(keep))
-    try:
-        with attacking(model), torch.no_grad():
-            model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
     return found
 
 
@@ -151,17 +121,17 @@ def movements(changes: Mapping[str, Mapping[str, Interval]]) -> Figure:
     return figure
 
 
-def maps(images: Sequence[Float[Tensor, "n 1 h w"]], gates: Mapping[str, Sequence[Float[Tensor, "n c h w"]]]) -> Figure:
+def maps(images: Sequence[Float[Tensor, "n c h w"]], gates: Mapping[str, Sequence[Float[Tensor, "n k a b"]]]) -> Figure:
     """A column an image. Rows: clean, attacked; then, for each title of gates, clean, attacked, and the change.
 
     `images` and each of `gates` are pairs, clean and attacked; gates are shown as their mean over the channels.
     """
     rows: list[tuple[str, Tensor, str, float, float]] = [
-        ("image", images[0][:, 0], "gray", 0, 1),
-        ("attacked", images[1][:, 0], "gray", 0, 1),
+        ("image", images[0], "gray", 0, 1),
+        ("attacked", images[1], "gray", 0, 1),
     ]
     for title, pair in gates.items():
-        clean, attacked = (gate.mean(1) for gate in pair)
+        clean, attacked = (gate.mean(1, keepdim=True) for gate in pair)
         low, high = (float(end) for end in torch.aminmax(torch.stack([clean, attacked])))
         change = attacked - clean
         most = float(change.abs().max()) or 1.0
@@ -172,13 +142,12 @@ def maps(images: Sequence[Float[Tensor, "n 1 h w"]], gates: Mapping[str, Sequenc
         axes = figure.subplots(len(rows), n, squeeze=False)
         for line, (title, values, colours, low, high) in zip(axes, rows, strict=True):
             for ax, value in zip(line, values, strict=True):
-                shown = ax.imshow(value.numpy(), cmap=colours, vmin=low, vmax=high)
-                ax.set(xticks=[], yticks=[])
-                ax.grid(visible=False)
+                shown = show(ax, value, colours, low, high)
             line[0].set_ylabel(title, rotation=0, ha="right", va="center", color=INK)
             bar = figure.colorbar(shown, ax=list(line), fraction=0.03, pad=0.02)
             bar.set_ticks([low, high], labels=[f"{end:.2g}".translate(MINUS) for end in (low, high)])
             bar.ax.tick_params(labelsize=8)
+            bar.ax.set_visible(values.shape[1] == 1)  # it says nothing of an image in colours
     return figure
 
 

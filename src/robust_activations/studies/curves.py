@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from robust_activations import checkpoints, data, runs
+from robust_activations import checkpoints, runs
 from robust_activations.attacks import Threat, pixels
 from robust_activations.errors import UserError
 from robust_activations.evaluation import AnyImages, Suite, evaluate
@@ -49,7 +49,7 @@ def along(
 
     **Raises** `UserError` if the radii do not grow.
     """
-    _check(threats)
+    check_radii(threats)
     left, correct = torch.arange(len(labels), device=images.device), []
     for threat in [None, *threats]:
         name = "clean" if threat is None else attack
@@ -61,7 +61,8 @@ def along(
     return Curve((0.0, *(one.radius for one in threats)), tuple(correct), len(labels))
 
 
-def _check(threats: Sequence[Threat]) -> None:
+def check_radii(threats: Sequence[Threat]) -> None:
+    """**Raises** `UserError` if they do not grow."""
     radii = [one.radius for one in threats]
     if radii != sorted({*radii}):
         raise UserError(f"radii must grow: {' '.join(one.eps for one in threats)}")
@@ -79,14 +80,12 @@ def measure(
     for path in checkpoint:
         run = checkpoints.run_of(path)
         threats = [Threat(run.threat.norm, radius) for radius in radii]
-        _check(threats)
-        todo.append((path, run, threats))
+        check_radii(threats)
+        todo.append((path, threats))
     rows = []
-    for path, run, threats in todo:
+    for path, threats in todo:
         started, clock = datetime.now(timezone.utc), time.perf_counter()
-        dataset = data.load(run.dataset, root=root, image_size=run.image_size)
-        model = runs.build(run, dataset)
-        checkpoints.load(path, model)
+        run, dataset, model = runs.saved(path, root)
         images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
         curve = along(model.to(device), images, labels, threats, attack=attack, seed=run.seed)
         made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
