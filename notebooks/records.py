@@ -4,7 +4,8 @@
 # Every accuracy and every verdict in this book comes from a record, one JSON file a run, or is measured in a notebook before your eyes. This page says
 # which records there are, when and where each was made, what is still missing and how long it may take, and whether anything speaks against a record.
 # The times of steps and activations come from benchmarks instead: {doc}`/notebooks/cost`. Accuracy against ε on CIFAR-10
-# ({doc}`/notebooks/which_activation`) was measured on networks whose records are here; its file says when and where.
+# ({doc}`/notebooks/which_activation`) was measured on networks whose records are here, and the pictures of CIFAR-10 ({doc}`/notebooks/pictures`) were
+# made of such; their files say when and where.
 #
 # **At the end you will know**
 #

@@ -198,7 +198,7 @@ choice.price_figure({titles[scale]: found for scale, found in priced.items()})
 #
 # The same network attacked at growing ε: on the digits live, on CIFAR-10 as measured once from saved networks. Of each pair of panels the upper
 # shows networks that were trained on attacked images, the lower those that were not. Between the curves of a panel lies the activation (and the luck
-# of one seed), between the panels lies the training.
+# of one seed), between the panels lies the training. How an attack on each looks: {doc}`/notebooks/pictures`.
 
 # %%
 digit = data.load("digits")
@@ -291,7 +291,7 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
 #
 # | Show | And ask |
 # |---|---|
-# | {numref}`fig-p1-gallery`: attacked images | Which of these would *you* get wrong? |
+# | {numref}`fig-pictures-attacked`: attacked images | Which of these would *you* get wrong? Which network was trained adversarially? |
 # | {numref}`fig-choice-eps`: accuracy against ε | What do the activations do, and what does the training do? |
 # | {numref}`fig-choice-levers`: one change at a time | With a day on one machine, which of these would you change? |
 # | {numref}`fig-protocol-redraws`: the ranking, redrawn | Who won? Would the same one win on other images? |
