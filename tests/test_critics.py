@@ -117,9 +117,9 @@ def test_margins_stand_beside_the_record_on_the_same_images():
     kept = {make(name).id: Curve((0.0, 8 / 255), (90, hard), 100) for name, hard in (("relu", 75), ("silu", 70))}
     text = critics.margins(kept | {"unknown": Curve((0.0,), (1,), 1)}, records)
     rows = [entries(line) for line in text.splitlines()[2:4]]
-    assert [row[0] for row in rows] == ["SiLU, seed 0", "ReLU, seed 0"]  # 100 and 80 of the first 100
+    assert [row[0] for row in rows] == ["SiLU (seed 0)", "ReLU (seed 0)"]  # 100 and 80 of the first 100
     assert [[row[1].split()[0], row[2].split()[0], row[3]] for row in rows] == [
         ["100.0", "70.0", "−30.0"], ["80.0", "75.0", "−5.0"],
     ]  # fmt: skip
-    assert text.endswith("By the margin, n = 100, the order is ReLU, SiLU.")
+    assert text.endswith("By the margin, n = 100, the order is ReLU (seed 0), SiLU (seed 0).")
     assert critics.margins({}, records) == "No saved network has been attacked on the margin yet."

@@ -21,6 +21,7 @@ from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
 from robust_activations.figures.standings import CHECKS, percent
 from robust_activations.figures.tables import accuracy_table, cell
 from robust_activations.ledger import Ledger, Record
+from robust_activations.run import Run
 from robust_activations.studies import paf, paired, protocol, splash
 from robust_activations.studies.audit import failures
 from robust_activations.studies.base import LADDER
@@ -193,6 +194,10 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
 
     On the same images; with a sentence on what becomes of the order.
     """
+
+    def name(run: Run) -> str:
+        return f"{style.title(run.activation)} (seed {run.seed})"
+
     found = []
     for run, curve in kept.items():
         if run in records.records and (outcome := records.records[run].best.outcomes.get("pgd50")):
@@ -202,14 +207,14 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
     found.sort(key=lambda one: -one[1])
     rows = [
         [
-            f"{style.title(run.activation)}, seed {run.seed}",
+            name(run),
             *(cell(Interval.share(count, n)) for count in (usual, hard)),
             points((hard - usual) / n),
         ]
         for run, usual, hard, n in found
     ]
     by_margin = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
-    order = ", ".join(" = ".join(style.title(run.activation) for run, *_ in alike) for _, alike in by_margin)
+    order = ", ".join(" = ".join(name(run) for run, *_ in alike) for _, alike in by_margin)
     n = listed(f"{n:,}" for n in {n for *_, n in found})
     header = ["Network", "PGD-50, %", "PGD-50 on the margin, %", "Points lower"]
     return f"{table(header, rows)}\n\nBy the margin, n = {n}, the order is {order}."
