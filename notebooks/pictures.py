@@ -15,7 +15,7 @@
 # once, by* `robust-activations picture`*, and lie in the repository.*
 
 # %%
-from robust_activations import models, paths
+from robust_activations import paths
 from robust_activations.figures import pictures as album
 from robust_activations.figures import sparta as attention
 from robust_activations.figures import style
@@ -36,9 +36,8 @@ from IPython.display import Markdown
 
 from robust_activations.figures.prose import listed, note
 
-run = relu.run
-epochs = {picture.run.schedule.epochs for picture in kept.values()}
-note("pic_network", f"{models.REGISTRY[run.model].title}, {' or '.join(f'{one}' for one in sorted(epochs))} epochs")
+(epochs,) = {picture.run.schedule.epochs for picture in kept.values()}
+note("pic_epochs", epochs)
 note("pic_near", near)
 note("pic_far", far)
 note("pic_steps", pictures.ATTACK.steps)
@@ -51,14 +50,19 @@ def fallen(picture, eps):
 
 note("pic_fallen_clean", fallen(clean, near))
 note("pic_fallen_robust", fallen(relu, near))
-note("pic_fallen_far", listed(f"{fallen(one, far)}" for one in trained.values()))
+at_far = [fallen(one, far) for one in trained.values()]
+least, most = min(at_far), max(at_far)
+note(
+    "pic_fallen_far",
+    f"{least if least == most else f'{least} to {most}'} fall in each of the adversarially trained ones",
+)
 together = {key: 100 * float(album.neighbours(one, near).mean()) for key, one in (("clean", clean), ("robust", relu))}
 note("pic_together_clean", f"{together['clean']:.0f}")
 note("pic_together_robust", f"{together['robust']:.0f}")
 
 # %% [markdown]
 # The images are, in the order of the test set, the first of each class that all of these networks have right; nobody chose them by eye. The networks:
-# {glue:text}`pic_network`, with N-FGSM or on clean images. The attack: PGD with {glue:text}`pic_steps` steps on the margin, from the clean image, so
+# ResNet-20, trained for {glue:text}`pic_epochs` epochs with N-FGSM or on clean images. The attack: PGD with {glue:text}`pic_steps` steps on the margin, from the clean image, so
 # that no chance is in it. Attacked images are rounded to whole levels of a screen, and what stands below an image is what the network sees in *that*.
 #
 # ## What an attack adds
@@ -100,8 +104,7 @@ album.gallery(
 )
 
 # %% [markdown]
-# Of {glue:text}`pic_n`, {glue:text}`pic_fallen_far` fall in the adversarially trained ones, in the order of the table below. It takes a change that
-# everybody sees. Are the four activations attacked in different ways? Count it, at the radius of the training: of the pixels that two attacks both
+# Of {glue:text}`pic_n`, {glue:text}`pic_fallen_far`. It takes a change that everybody sees. Are the four activations attacked in different ways? Count it, at the radius of the training: of the pixels that two attacks both
 # move, how many do they move the same way?
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
