@@ -248,6 +248,7 @@ def test_help(call, words):
         ("evaluate CHECKPOINT --radii 2/255 1/255", "radii must grow: 2/255 1/255"),
         ("evaluate CHECKPOINT nowhere --radii 1/255", "no checkpoint nowhere"),
         ("evaluate CHECKPOINT --radii 1/255 --attack pdg20", "unknown attack 'pdg20'; did you mean pgd20"),
+        ("evaluate CHECKPOINT --radii 1/255 --eps 1/255", "--radii says the radii; leave out --eps"),
         (
             "evaluate CHECKPOINT --radii 1/255 --attack fgsm --attack pgd20",
             "not with fgsm and pgd20",
