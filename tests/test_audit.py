@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import tiny
 from made import entries, held
 from robust_activations.evaluation import Check
 from robust_activations.figures import audits
-from robust_activations.ledger import Ledger
-from robust_activations.studies import audit
+from robust_activations.ledger import Ledger, Provenance
+from robust_activations.studies import audit, pictures
 
 ROOT = Path(__file__).parents[1]
 MADE = replace(tiny.record().provenance, commit="0123456789", clean=True, canonical=True)
@@ -26,6 +27,16 @@ def test_every_committed_record_is_fit_or_explained():
     assert audit.unfit(committed) == {}
     known = {(record.id, kind) for record in committed for kind in audit.faults(record)}
     assert {*audit.EXPLAINED} <= known, "explains what no record has"
+
+
+def test_what_was_measured_on_saved_networks_is_of_committed_runs_and_as_fit():
+    folder = ROOT / "data" / "ledger"
+    rows = [row for path in folder.glob("*.json") for row in json.loads(path.read_text())]
+    made = [(row["id"], Provenance(**row["provenance"])) for row in rows]
+    made += [(run, one.provenance) for path in folder.glob("*.safetensors") for run, one in pictures.read(path).items()]
+    assert made
+    assert {run for run, _ in made} <= {record.id for record in Ledger(folder)}
+    assert not [run for run, one in made if audit.faults(replace(SOUND, provenance=one))]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,8 @@ def measure(
     for run, model, threats in networks:
         drawn = _drawn(model, images, labels, threats)
         made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
-        found.append(Picture(run, dataset.classes, ("0/255", *radii), made, labels.cpu(), **drawn))
+        eps = ("0/255", *(one.eps for one in threats))
+        found.append(Picture(run, dataset.classes, eps, made, labels.cpu(), **drawn))
     return found
 
 
