@@ -153,8 +153,7 @@ def what_they_learn(scale: str) -> Iterator[Run]:
 
 
 def critics(scale: str) -> Iterator[Run]:
-    """Weight decay tuned for each activation (Huang et al. 2023, who let BatchNorm go without); not at cpu, whose hours
-    are few."""
+    """Weight decay tuned for each activation (Huang et al. 2023, who let BatchNorm go without)."""
     if scale == "paper":
         for decay in (1e-4, 2e-4, 5e-4):
             for name in ("relu", "silu", "softplus", "gelu"):
