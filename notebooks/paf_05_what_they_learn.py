@@ -542,8 +542,8 @@ print(f"tuned SiLU above tuned ReLU: {100 * test.difference:+.1f} points", end="
 print(f"[{low:+.1f}, {high:+.1f}], p = {test.p:.2g}")
 
 # %% [markdown]
-# At scale `cpu` a single weight decay is run, so there is nothing to choose from. What the other scales have recorded is in
-# {doc}`/notebooks/paf_06_discussion`.
+# What the other scales have recorded, with weight decays of their own, is in {doc}`/notebooks/paf_06_discussion` and, as a ranking of tuned
+# activations, in {doc}`/notebooks/protocol_01_ranking`.
 #
 # ### The gap
 #
