@@ -19,7 +19,7 @@
 from pprint import pprint
 
 from robust_activations import paths, studies
-from robust_activations.figures import choice, claims, comparisons, critics, measured, robustness, standings
+from robust_activations.figures import choice, claims, critics, measured, robustness, standings
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
@@ -150,7 +150,6 @@ Markdown(f"{fallen}\n\n{kept}")
 rows = [*standings.against_relu(digits).values()]
 raw = [row for row in rows if row.test.p < 0.05]
 firm = [row for row in rows if row.differs]
-better, worse, _ = comparisons.told_apart(rows)
 discordant = int(np.median([row.test.only_first + row.test.only_second for row in rows]))
 note("comparisons", len(rows))
 note("raw", len(raw))
@@ -160,15 +159,6 @@ note("discordant", discordant)
 note("surplus", standings.detectable(discordant))
 note("surplus_points", f"{100 * standings.detectable(discordant) / n:.1f}")
 note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows)) / n:.1f}")
-found = f"After Holm's correction {len(firm)} of {len(rows)} activations differ from ReLU under PGD-50."
-found += f" **More robust:** {standings.words(better)}. **Less robust:** {standings.words(worse)}."
-if len(digits.seeds) > 1:
-    firm_ones = standings.words(standings.from_every_seed(digits))
-    found += f" That is against one ReLU. What differs, to the same side, from each of ReLU's {len(digits.seeds)} seeds: {firm_ones}."
-if twins := standings.twins(digits):
-    found += " Exactly the same on every image: " + "; ".join(map(standings.words, twins)) + "."
-    if ("elu", "celu") in twins or ("celu", "elu") in twins:
-        found += " (CELU with α = 1 *is* ELU, so anything else would have been a bug.)"
 
 # %% [markdown]
 # ## Which differ from ReLU?
@@ -177,60 +167,56 @@ if twins := standings.twins(digits):
 # tells them apart are the images that one gets right under attack and the other does not. McNemar's test
 # {cite}`mcnemar1947` asks whether those split more unevenly than a fair coin would.
 #
-# And {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 some {glue:text}`expected` of them would come out
+# And on the digits {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 some {glue:text}`expected` of them would come out
 # "significant" if no activation differed from ReLU at all. Holm's correction multiplies the smallest p-value by the number of
 # comparisons, the next by one less, and so on, so that the chance of even one false alarm stays under 5 %. Without the
 # correction {glue:text}`raw` of them are below 0.05, with it {glue:text}`firm`.
 
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(found)
-
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(standings.difference_table(digits))
+titles = {one.scale: f"Scale `{one.scale}` ({one.title()})" for one in scales}
+Markdown(
+    "\n\n".join(
+        f"**{titles[one.scale]}.** {standings.against_relu_in_words(one)}\n\n{standings.difference_table(one)}"
+        for one in scales
+    )
+)
 
 # %% [markdown]
-# *Accuracies with 95 % Wilson intervals, digits, n = {glue:text}`n`, ℓ∞ with ε = {glue:text}`eps`, first seed, best epoch. The difference,
-# and the images that only one of the two gets right, are under PGD-50; p from McNemar's exact test; bold: below 0.05 after
-# Holm's correction.*
+# *Accuracies with 95 % Wilson intervals, first seed, best epoch. The difference, and the images that only one of the two gets right, are under PGD-50;
+# p from McNemar's exact test; bold: below 0.05 after Holm's correction.*
 #
-# How large must a difference be for this test to see it? In the middle case the two networks disagree on
+# How large must a difference be for this test to see it? On the digits, in the middle case, the two networks disagree on
 # {glue:text}`discordant` images. Then one must win {glue:text}`surplus` more of them than the other, which is
 # {glue:text}`surplus_points` points, for a single comparison, and {glue:text}`surplus_holm` points to be the one that
 # stands out among all. Smaller differences may be real. Here they are invisible.
 
 # %% tags=["remove-cell"]
-core = [name for name in digits.core if name != "relu"]
-over = {name: standings.over(digits, name) for name in core}
-clear = [name for name, (_, (_, low, high)) in over.items() if low > 0 or high < 0]
-mixed = [name for name, (values, _) in over.items() if min(values) < 0 < max(values)]
+several = [one for one in scales if one.core]
 spread = [record.best.outcomes["pgd50"].accuracy for record in digits.of("relu").values()]
 note("seeds", len(digits.seeds))
 note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
 note("factor", f"{stats.t.ppf(0.975, len(digits.seeds) - 1):.1f}" if len(digits.seeds) > 1 else "infinitely many")
-note("in_core", standings.words(core))
-lost = [name for name in protocol.core("digits") if name not in digits.core]
-over_text = f"The interval excludes 0 for: {standings.words(clear)}. The sign changes from seed to seed for: {standings.words(mixed)}."
-if lost:
-    over_text += f" Not shown, because a seed collapsed: {standings.words(lost)}."
 
 # %% [markdown]
 # ## Over seeds
 #
 # The test above takes two trained networks as given. Train them again from another seed and both change: ReLU's own accuracy
-# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`seeds` seeds. A claim about an *activation* must survive
+# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`seeds` seeds on the digits. A claim about an *activation* must survive
 # that. So the core has several seeds, and we compare within each.
 
 # %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Digits: n = 497 images a seed, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
 
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(over_text)
-
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(standings.seed_table(digits))
+Markdown(
+    "\n\n".join(
+        f"**{titles[one.scale]}.** {standings.over_seeds_in_words(one)}\n\n{standings.seed_table(one)}"
+        for one in several
+    )
+)
 
 # %% [markdown]
-# *Points above ReLU under PGD-50, digits, n = {glue:text}`n` a seed, ℓ∞ with ε = {glue:text}`eps`.*
+# *Points above ReLU under PGD-50, on the same n images a seed.*
 #
 # With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds
 # would need 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the

@@ -217,6 +217,9 @@ def history(*rows: tuple[float, float, float]) -> list[dict]:
         ([(0.9, 0.8, 0.0), (0.9, 0.6, 0.5)], "fgsm_rs", None),  # it has recovered
         ([(0.9, 0.6, 0.5), (0.9, 0.8, 0.01)], "standard", None),  # as expected without adversarial training
         ([(0.9, 0.3, 0.09), (0.9, 0.3, 0.01)], "pgd_at", None),  # there was nothing to lose
+        ([(0.9, 0.3, 0.09), (0.9, 0.3, 0.04)], "n_fgsm", "FGSM leaves 30.0% right, PGD-10 4.0%"),  # before the first
+        ([(0.9, 0.2, 0.11), (0.9, 0.2, 0.11)], "n_fgsm", None),  # above chance
+        ([(0.3, 0.12, 0.05), (0.3, 0.12, 0.07)], "n_fgsm", None),  # weak, and against FGSM too
         ([(0.11, 0.1, 0.1)], "pgd_at", "no better than chance"),
         ([(0.9, 0.6, 0.5), (0.1, 0.1, 0.1)], "standard", "no better than chance"),
         ([(0.3, 0.1, 0.05)], "standard", None),

@@ -64,8 +64,8 @@ def answer(one: Standings) -> str:
     )
     sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
     text += f": {listed(sides)}." if sides else "."
-    if sides and len(one.seeds) > 1:
-        text += f" From each of ReLU's {len(one.seeds)} seeds: {words(from_every_seed(one))}."
+    if sides and len(one.of("relu")) > 1:
+        text += f" From each of ReLU's {len(one.of('relu'))} seeds: {words(from_every_seed(one))}."
     top = max(found.values(), key=lambda row: row.at.value)
     text += f" The highest is {style.title(top.name)}, {span(top.at)} points from ReLU"
     text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."

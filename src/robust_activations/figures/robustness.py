@@ -17,6 +17,7 @@ from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.rows import Row
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Record
+from robust_activations.studies import protocol
 
 
 def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:
@@ -84,7 +85,7 @@ def tradeoff(*scales: Standings) -> Figure:
 def differences(*scales: Standings) -> Figure:
     """The core's paired difference to ReLU under PGD-50: every seed, their mean, and its t interval."""
     scales = tuple(one for one in scales if len(one.core) > 1)  # somebody beside ReLU
-    names = [name for name in scales[0].core if name != "relu"]
+    names = [name for name in protocol.CORE if name != "relu" and any(name in one.core for one in scales)]
     with _figure(1.2 + 0.36 * len(names), len(scales)) as figure:
         for ax, one in zip(figure.subplots(1, len(scales), sharey=True, squeeze=False)[0], scales, strict=True):
             ax.axvline(0, color="black", lw=1.2)

@@ -19,7 +19,7 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.comparisons import Comparison, corrected
+from robust_activations.figures.comparisons import Comparison, corrected, told_apart
 from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
 from robust_activations.figures.rows import Interval, norm
 from robust_activations.ledger import Ledger, Record
@@ -63,15 +63,17 @@ class Standings:
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds that ReLU was trained with: those that differences over seeds can be taken for."""
-        return tuple(self.of("relu"))
+        """Those of ReLU that the core was trained with as well: differences over seeds can be taken for them."""
+        trained = {(record.run.activation, record.run.seed) for record in self.records}  # collapsed ones too
+        core = {name for name, _ in trained} & {*protocol.core(self.scale)}
+        return tuple(seed for seed in self.of("relu") if all((name, seed) in trained for name in core))
 
     @cached_property
     def core(self) -> list[str]:
-        """The activations with every seed, ReLU among them; none when there is a single seed."""
+        """The activations of which none of these seeds collapsed, ReLU among them; none when there is a single seed."""
         if len(self.seeds) < 2:
             return []
-        return [name for name in protocol.CORE if tuple(self.of(name)) == self.seeds]
+        return [name for name in protocol.core(self.scale) if {*self.seeds} <= {*self.of(name)}]
 
     def title(self, parts: str = ", ") -> str:
         """Data, threat model and number of images."""
@@ -94,7 +96,7 @@ def recorded() -> list[Standings]:
     """The other scales that have records of the protocol, ReLU's first of all."""
     kept = Ledger(paths.ledger("cpu"))  # all scales but digits share a folder
     found = [standings(scale, kept) for scale in paths.SCALES if scale != "digits"]
-    return [one for one in found if one.seeds]
+    return [one for one in found if one.of("relu")]
 
 
 # ---- differences ------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ def against_relu(one: Standings, attack: str = "pgd50", *, seed: int = 0) -> dic
 def from_every_seed(one: Standings) -> list[str]:
     """The activations whose first seed differs, to the same side, from every recorded seed of ReLU."""
     sides: dict[str, set[int]] = {}
-    for seed in one.seeds:
+    for seed in one.of("relu"):
         for name, row in against_relu(one, seed=seed).items():
             side = (1 if row.at.value > 0 else -1) if row.differs else 0
             sides.setdefault(name, set()).add(side)
@@ -195,6 +197,35 @@ def words(names: Iterable[str]) -> str:
     return listed(style.title(name) for name in names)
 
 
+def against_relu_in_words(one: Standings) -> str:
+    """Which activations differ from ReLU under PGD-50, from one of its seeds and from each, and which are the same."""
+    rows = [*against_relu(one).values()]
+    better, worse, _ = told_apart(rows)
+    said = [f"After Holm's correction {len(better) + len(worse)} of {len(rows)} activations differ from ReLU."]
+    said.append(f"**More robust:** {words(better)}. **Less robust:** {words(worse)}.")
+    if (seeds := len(one.of("relu"))) > 1:
+        firm = words(from_every_seed(one))
+        said.append(
+            f"That is against one ReLU. What differs, to the same side, from each of its {seeds} seeds: {firm}."
+        )
+    if same := twins(one):
+        said.append(f"Exactly the same on every image: {'; '.join(map(words, same))}.")
+        if {"elu", "celu"} in map(set, same):
+            said.append("(CELU with α = 1 *is* ELU, so anything else would have been a bug.)")
+    return " ".join(said)
+
+
+def over_seeds_in_words(one: Standings) -> str:
+    """The core: which differences to ReLU have an interval over seeds that excludes 0, and which change their sign."""
+    found = {name: over(one, name) for name in one.core if name != "relu"}
+    clear = [name for name, (_, (_, low, high)) in found.items() if low > 0 or high < 0]
+    mixed = [name for name, (values, _) in found.items() if min(values) < 0 < max(values)]
+    said = f"The interval excludes 0 for: {words(clear)}. The sign changes from seed to seed for: {words(mixed)}."
+    fell = {record.run.activation for record in one.collapsed}
+    lost = [name for name in protocol.core(one.scale) if name in fell and name not in one.core]
+    return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
+
+
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +263,7 @@ def evidence(found: Sequence[Standings]) -> str:
         relu = one.of("relu")[0]
         run, outcomes = relu.run, relu.best.outcomes
         data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
-        counts = [f"{len(one.ranked)}", f"{len(one.seeds)}", f"{outcomes['pgd50'].n:,}"]
+        counts = [f"{len(one.ranked)}", f"{len(one.of('relu'))}", f"{outcomes['pgd50'].n:,}"]
         rows.append([f"`{one.scale}`", data, f"{network}, {run.schedule.epochs}", *counts, visible(one)])
         if "autoattack" in outcomes:
             attacked.append(f"{outcomes['autoattack'].n:,} images at `{one.scale}`")
