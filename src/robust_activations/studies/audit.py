@@ -25,6 +25,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "The control of the transfer to CIFAR-100 whose gates are random and frozen: one-step adversarial training "
         "overfits catastrophically there, from the second epoch on. No verdict rests on it."
     ),
+    ("c399014d2c28", "collapsed"): (
+        "One-step adversarial training overfits catastrophically with tanh, from the first epoch on. A finding about the "
+        "recipe; it is not ranked, and no verdict rests on it."
+    ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
         "on the cross-entropy and not Square. PGD-50 on the margin makes all three wrong (29 right in all, against 35; "
