@@ -48,6 +48,7 @@ def test_what_is_said_of_seeds():
     text = standings.over_seeds_in_words(one)
     assert text.startswith("The interval excludes 0 for: SiLU. The sign changes from seed to seed for: SPLASH.")
     assert text.endswith("because a seed collapsed: GELU.")
+    assert "Collapsed, and not compared: GELU." in standings.against_relu_in_words(one)
 
 
 def test_the_figure_over_seeds_has_the_cores_of_all_scales():

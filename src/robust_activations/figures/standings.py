@@ -208,6 +208,8 @@ def against_relu_in_words(one: Standings) -> str:
         said.append(
             f"That is against one ReLU. What differs, to the same side, from each of its {seeds} seeds: {firm}."
         )
+    if fell := dict.fromkeys(record.run.activation for record in one.collapsed):
+        said.append(f"Collapsed, and not compared: {words(fell)}.")
     if same := twins(one):
         said.append(f"Exactly the same on every image: {'; '.join(map(words, same))}.")
         if {"elu", "celu"} in map(set, same):

@@ -26,8 +26,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
         "overfits catastrophically there, from the second epoch on. No verdict rests on it."
     ),
     ("c399014d2c28", "collapsed"): (
-        "One-step adversarial training overfits catastrophically with tanh, from the first epoch on. A finding about the "
-        "recipe; it is not ranked, and no verdict rests on it."
+        "One-step adversarial training overfits catastrophically with tanh, from the first epoch on. That is a finding "
+        "about the recipe; tanh is not ranked there, and no verdict rests on it."
     ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
