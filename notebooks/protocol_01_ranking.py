@@ -191,7 +191,7 @@ Markdown(
 # stands out among all. Smaller differences may be real. Here they are invisible.
 
 # %% tags=["remove-cell"]
-several = [one for one in scales if one.core]
+several = [one for one in scales if len(one.core) > 1]
 spread = [record.best.outcomes["pgd50"].accuracy for record in digits.of("relu").values()]
 note("seeds", len(digits.seeds))
 note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
@@ -218,8 +218,8 @@ Markdown(
 # %% [markdown]
 # *Points above ReLU under PGD-50, on the same n images a seed.*
 #
-# With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where many seeds
-# would need 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
+# With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
+# seeds need 12.7 and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
 # intervals are several: the more of them, the likelier that one excludes 0 by luck.
 
 # %% [markdown]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from made import made
 from robust_activations.figures import choice, robustness, standings
 from robust_activations.figures.standings import Standings
@@ -13,20 +15,32 @@ TWO = [made("silu", pgd50=90 + 10 * seed, seed=seed) for seed in (0, 1)]
 FELL = [made("gelu", pgd50=95), made("gelu", pgd50=5, seed=1, collapsed="it fell")]
 
 
-def test_seeds_are_those_that_the_core_was_trained_with():
-    assert Standings("cpu", (*THREE, *TWO)).seeds == (0, 1)
-    assert Standings("cpu", (*THREE, *TWO)).core == ["relu", "silu"]
-    assert Standings("cpu", (*THREE, *TWO, made("gelu"))).seeds == (0,)  # its other seeds are to come
-    assert Standings("cpu", (*THREE, *TWO, made("gelu"))).core == []
-    assert Standings("cpu", (*THREE, *TWO, made("tanh"))).seeds == (0, 1)  # not of the core
-    assert Standings("digits", (*THREE, *TWO, made("gelu"))).seeds == (0, 1)  # not of the core of this scale
-    fell = Standings("cpu", (*THREE, *TWO, *FELL))
-    assert (fell.seeds, fell.core) == ((0, 1), ["relu", "silu"])
+GELU = [made("gelu", pgd50=95 + seed, seed=seed) for seed in (0, 1)]
+
+
+def test_the_core_has_several_seeds_with_relu_of_which_none_collapsed():
+    for others in ((), (made("gelu"),), (made("tanh"),), FELL):
+        one = Standings("cpu", (*THREE, *TWO, *others))
+        assert (one.seeds, one.core) == ((0, 1), ["relu", "silu"])
+    assert Standings("digits", (*THREE, *TWO, *GELU)).core == ["relu", "silu"]  # GELU is not of the core there
+    assert Standings("cpu", (*THREE, *TWO, *GELU)).core == ["relu", "silu", "gelu"]
+    assert Standings("cpu", (*THREE[:1], *TWO)).core == []
+
+
+def test_each_difference_is_over_the_seeds_that_both_have():
+    three = [made("gelu", pgd50=95 + seed, seed=seed) for seed in (0, 1, 2)]
+    one = Standings("cpu", (*THREE, *TWO, *three))
+    assert one.seeds == (0, 1)
+    values, (mean, low, high) = standings.over(one, "gelu")
+    assert list(values) == [0, 1, 2]
+    assert (mean, high - low) == (pytest.approx(0.03), pytest.approx(2 * 4.3027 * 0.005 / 3**0.5, rel=1e-3))
+    rows = [line.split(" | ") for line in standings.seed_table(one).splitlines()[2:]]
+    assert [row[3] for row in rows] == ["", "+3.5"]  # SiLU's third is to come
+    assert "Over 2 to 3 seeds GELU of 2 differ" in choice.answer(one)
 
 
 def test_relus_own_seeds_count_where_the_core_has_fewer():
     one = Standings("cpu", (*THREE, made("silu", pgd50=92)))
-    assert one.seeds == (0,)
     assert "from each of its 3 seeds: none" in standings.against_relu_in_words(one)
     assert "| 3 |" in standings.evidence([one]).replace("`", "")
 

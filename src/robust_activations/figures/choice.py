@@ -70,8 +70,11 @@ def answer(one: Standings) -> str:
     text += f" The highest is {style.title(top.name)}, {span(top.at)} points from ReLU"
     text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."
     if core := [name for name in one.core if name != "relu"]:
-        firm = [name for name in core if over(one, name)[1][1] > 0 or over(one, name)[1][2] < 0]
-        text += f" Over {len(one.seeds)} seeds {words(firm)} of {len(core)} differ from it beyond chance."
+        by_seed = {name: over(one, name) for name in core}
+        firm = [name for name, (_, (_, low, high)) in by_seed.items() if low > 0 or high < 0]
+        counts = {len(values) for values, _ in by_seed.values()}
+        seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
+        text += f" Over {seeds} seeds {words(firm)} of {len(core)} differ from it beyond chance."
     return text
 
 

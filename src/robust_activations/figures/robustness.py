@@ -94,9 +94,8 @@ def differences(*scales: Standings) -> Figure:
                     values, (mean, low, high) = standings.over(one, name)
                     ax.plot([100 * low, 100 * high], [y, y], color=style.colour(name), lw=2.4)
                     ax.plot(100 * mean, y, "|", color=style.colour(name), ms=14, mew=2.6)
-                    ax.plot(
-                        100 * np.array(values), [y] * len(values), "o", ms=4.5, mfc="white", mec=INK, mew=1, zorder=3
-                    )
+                    dots = 100 * np.array([*values.values()])
+                    ax.plot(dots, [y] * len(dots), "o", ms=4.5, mfc="white", mec=INK, mew=1, zorder=3)
             _rows(ax, names)
             ax.set_xlabel("points above ReLU")
             _title(ax, one, len(scales))

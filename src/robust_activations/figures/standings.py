@@ -62,18 +62,16 @@ class Standings:
         return {record.run.seed: record for record in sorted(own, key=lambda record: record.run.seed)}
 
     @cached_property
-    def seeds(self) -> tuple[int, ...]:
-        """Those of ReLU that the core was trained with as well: differences over seeds can be taken for them."""
-        trained = {(record.run.activation, record.run.seed) for record in self.records}  # collapsed ones too
-        core = {name for name, _ in trained} & {*protocol.core(self.scale)}
-        return tuple(seed for seed in self.of("relu") if all((name, seed) in trained for name in core))
+    def core(self) -> list[str]:
+        """The activations with two seeds or more that ReLU has too, of which none collapsed; ReLU is among them."""
+        fell, relu = {record.run.activation for record in self.collapsed}, {*self.of("relu")}
+        names = (name for name in protocol.core(self.scale) if name not in fell)
+        return [name for name in names if len(relu & {*self.of(name)}) > 1]
 
     @cached_property
-    def core(self) -> list[str]:
-        """The activations of which none of these seeds collapsed, ReLU among them; none when there is a single seed."""
-        if len(self.seeds) < 2:
-            return []
-        return [name for name in protocol.core(self.scale) if {*self.seeds} <= {*self.of(name)}]
+    def seeds(self) -> tuple[int, ...]:
+        """Those that all of the core has: a ranking can be made of each."""
+        return tuple(seed for seed in self.of("relu") if all(seed in self.of(name) for name in self.core))
 
     def title(self, parts: str = ", ") -> str:
         """Data, threat model and number of images."""
@@ -122,11 +120,11 @@ def from_every_seed(one: Standings) -> list[str]:
     return [name for name, own in sides.items() if own in ({1}, {-1})]
 
 
-def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[list[float], tuple[float, float, float]]:
-    """Difference to ReLU seed by seed, and its mean with the t interval."""
+def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[dict[int, float], tuple[float, float, float]]:
+    """Difference to ReLU by seed, of the seeds that both have, and its mean with the t interval."""
     own, relu = one.of(name), one.of("relu")
-    values = [paired(own[seed], relu[seed], attack).difference for seed in one.seeds]
-    return values, over_seeds(values)
+    values = {seed: paired(own[seed], relu[seed], attack).difference for seed in relu if seed in own}
+    return values, over_seeds([*values.values()])
 
 
 def detectable(discordant: int, level: float = 0.05) -> int:
@@ -221,10 +219,10 @@ def over_seeds_in_words(one: Standings) -> str:
     """The core: which differences to ReLU have an interval over seeds that excludes 0, and which change their sign."""
     found = {name: over(one, name) for name in one.core if name != "relu"}
     clear = [name for name, (_, (_, low, high)) in found.items() if low > 0 or high < 0]
-    mixed = [name for name, (values, _) in found.items() if min(values) < 0 < max(values)]
+    mixed = [name for name, (values, _) in found.items() if min(values.values()) < 0 < max(values.values())]
     said = f"The interval excludes 0 for: {words(clear)}. The sign changes from seed to seed for: {words(mixed)}."
     fell = {record.run.activation for record in one.collapsed}
-    lost = [name for name in protocol.core(one.scale) if name in fell and name not in one.core]
+    lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
 
 
@@ -252,10 +250,9 @@ def seed_table(one: Standings) -> str:
     for name in one.core:
         if name != "relu":
             values, (mean, low, high) = over(one, name)
-            rows.append(
-                [style.title(name), *map(points, values), points(mean), f"[{points(low)},{NBSP}{points(high)}]"]
-            )
-    return table(["Activation", *(f"Seed {seed}" for seed in one.seeds), "Mean", "95 % interval"], rows)
+            cells = [points(values[seed]) if seed in values else "" for seed in one.of("relu")]
+            rows.append([style.title(name), *cells, points(mean), f"[{points(low)},{NBSP}{points(high)}]"])
+    return table(["Activation", *(f"Seed {seed}" for seed in one.of("relu")), "Mean", "95 % interval"], rows)
 
 
 def evidence(found: Sequence[Standings]) -> str:
