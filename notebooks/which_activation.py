@@ -96,8 +96,8 @@ ANSWERS = {
     "ReLU or SiLU, under adversarial training?": claims.advice(
         judged,
         "sat-silu",
-        supported="SiLU was more robust.",
-        contradicted="ReLU was more robust.",
+        supported="SiLU was ahead. By how much, stands in brackets; what other changes bring, in {numref}`fig-choice-levers`.",
+        contradicted="ReLU was ahead. By how much, stands in brackets; what other changes bring, in {numref}`fig-choice-levers`.",
         undecided="Our records do not tell the two apart.",
     ),
     "Does SiLU cost accuracy on clean images?": claims.advice(
