@@ -220,6 +220,7 @@ def history(*rows: tuple[float, float, float]) -> list[dict]:
         ([(0.9, 0.3, 0.09), (0.9, 0.3, 0.04)], "n_fgsm", "FGSM leaves 30.0% right, PGD-10 4.0%"),  # before the first
         ([(0.9, 0.2, 0.11), (0.9, 0.2, 0.11)], "n_fgsm", None),  # above chance
         ([(0.3, 0.12, 0.05), (0.3, 0.12, 0.07)], "n_fgsm", None),  # weak, and against FGSM too
+        ([(0.9, 0.09, 0.0)], "n_fgsm", None),  # FGSM is not withstood either
         ([(0.11, 0.1, 0.1)], "pgd_at", "no better than chance"),
         ([(0.9, 0.6, 0.5), (0.1, 0.1, 0.1)], "standard", "no better than chance"),
         ([(0.3, 0.1, 0.05)], "standard", None),

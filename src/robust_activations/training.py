@@ -355,7 +355,8 @@ def collapse(history: list[dict[str, Any]], objective: Objective, classes: int) 
     """Why the run has collapsed, or None: no better than chance, or catastrophic overfitting.
 
     Catastrophic overfitting (Wong et al. 2020) is a fall of the PGD probe to under half of its best, while FGSM stays.
-    Trained on single steps, it may come before the first probe: PGD ends below chance and under half of FGSM.
+    Trained on single steps, it may come before the first probe: PGD ends below chance and under half of FGSM, which
+    is above.
     """
     last = history[-1]
     chance = 1 / classes
@@ -365,7 +366,7 @@ def collapse(history: list[dict[str, Any]], objective: Objective, classes: int) 
     if objective.adversarial and best > chance and last["held_pgd10"] < best / 2 < last["held_fgsm"]:
         return f"catastrophic overfitting: PGD-10 fell from {best:.1%} to {last['held_pgd10']:.1%}"
     single = objective.name in ("fgsm_rs", "n_fgsm")
-    if single and last["held_pgd10"] < min(chance, last["held_fgsm"] / 2):
+    if single and last["held_pgd10"] < min(chance, last["held_fgsm"] / 2) and last["held_fgsm"] > chance:
         return f"catastrophic overfitting: FGSM leaves {last['held_fgsm']:.1%} right, PGD-10 {last['held_pgd10']:.1%}"
     return None
 
