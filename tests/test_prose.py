@@ -27,3 +27,14 @@ def test_a_list_in_a_sentence(words: tuple[str, ...], said: str):
 
 def test_points_have_a_sign_and_a_true_minus():
     assert (prose.points(-0.0123), prose.points(0.0123)) == ("−1.2", "+1.2")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-3, "−3"), ("+1 [-0.5, +2]", "+1 [−0.5, +2]"), ("ResNet-20, PGD-50", "ResNet-20, PGD-50"), ("(-.5)", "(−.5)")],
+)
+def test_a_note_has_true_minuses_and_keeps_hyphens(monkeypatch: pytest.MonkeyPatch, value: object, said: str):
+    kept = {}
+    monkeypatch.setattr(prose, "glue", lambda name, words, display: kept.update({name: words}))
+    prose.note("name", value)
+    assert kept == {"name": said}

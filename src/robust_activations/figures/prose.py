@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from myst_nb import glue
@@ -11,8 +12,8 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 def note(name: str, value: object) -> None:
-    """Keeps what a page computes for its text, which names it in a `{glue:text}` role."""
-    glue(name, str(value).translate(MINUS), display=False)
+    """Keeps what a page computes for its text, which names it in a `{glue:text}` role. ResNet-20 keeps its hyphen."""
+    glue(name, re.sub(r"(?<!\w)-(?=[\d.])", "−", str(value)), display=False)
 
 
 def listed(words: Iterable[str]) -> str:
