@@ -12,10 +12,8 @@ from robust_activations.figures.standings import Standings
 
 THREE = [made("relu", pgd50=90, seed=seed) for seed in (0, 1, 2)]
 TWO = [made("silu", pgd50=90 + 10 * seed, seed=seed) for seed in (0, 1)]
-FELL = [made("gelu", pgd50=95), made("gelu", pgd50=5, seed=1, collapsed="it fell")]
-
-
 GELU = [made("gelu", pgd50=95 + seed, seed=seed) for seed in (0, 1)]
+FELL = [made("gelu", pgd50=95), made("gelu", pgd50=5, seed=1, collapsed="it fell")]
 
 
 def test_the_core_has_several_seeds_with_relu_of_which_none_collapsed():

@@ -65,6 +65,11 @@ def parser() -> Parser:
         one.add_argument("--data", type=Path, metavar="DIR", help="downloads, checkpoints (default: data)")
         one.add_argument("--ledger", type=Path, metavar="DIR", help="records (default: data/ledger; digits: data/live)")
 
+    def networks(one: argparse.ArgumentParser) -> None:
+        one.add_argument("checkpoint", nargs="+", type=Path)
+        one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
+        one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
+
     one = command("list", list_all, "Activations, models, datasets and studies.")
     one.add_argument("--json", action="store_true")
     one = command("run", run, "Makes the records that the ledger lacks. Safe to kill and to start again.")
@@ -94,23 +99,19 @@ def parser() -> Parser:
     places(one)
     one.add_argument("--json", action="store_true")
     one = command("evaluate", evaluate, "Attacks saved checkpoints.")
-    one.add_argument("checkpoint", nargs="+", type=Path)
+    networks(one)
     one.add_argument("--attack", action="append", metavar="NAME", help="fgsm, pgd (which is pgd50), autoattack, ...")
     one.add_argument("--eps", metavar="K/255", help="another radius than that of the training")
     one.add_argument(
         "--radii", nargs="+", metavar="K/255", help="instead: accuracy at each, growing, under one attack (pgd20)"
     )
     one.add_argument("--samples", type=positive, metavar="N", help="the first N test images (default: all)")
-    one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
-    one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--json", action="store_true")
     one = command("picture", picture, "Images attacked, landscapes around them and gates, of saved checkpoints.")
-    one.add_argument("checkpoint", nargs="+", type=Path)
+    networks(one)
     one.add_argument("--save", type=Path, metavar="FILE", required=True, help="a .safetensors that pages read")
     one.add_argument("--radii", nargs="+", metavar="K/255", default=["8/255", "32/255"], help="growing")
     one.add_argument("--images", type=positive, metavar="N", default=5, help="each of another class (default: 5)")
-    one.add_argument("--data", type=Path, metavar="DIR", help="downloads and caches (default: data)")
-    one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one = command("claims", claims, "What the papers report, what our records measure, and the verdict.")
     one.add_argument("--json", action="store_true")
     return top

@@ -25,7 +25,7 @@ from robust_activations.figures.measured import Benchmarks, Recorded, times
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points
 from robust_activations.figures.rows import Interval, under
-from robust_activations.figures.standings import Standings, against_relu, from_every_seed, over, words
+from robust_activations.figures.standings import Standings, against_relu, clear, from_every_seed, over, words
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
@@ -70,11 +70,9 @@ def answer(one: Standings) -> str:
     text += f" The highest is {style.title(top.name)}, {span(top.at)} points from ReLU"
     text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."
     if core := [name for name in one.core if name != "relu"]:
-        by_seed = {name: over(one, name) for name in core}
-        firm = [name for name, (_, (_, low, high)) in by_seed.items() if low > 0 or high < 0]
-        counts = {len(values) for values, _ in by_seed.values()}
+        counts = {len(over(one, name)[0]) for name in core}
         seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
-        text += f" Over {seeds} seeds {words(firm)} of {len(core)} differ from it beyond chance."
+        text += f" Over {seeds} seeds {words(clear(one))} of {len(core)} differ from it beyond chance."
     return text
 
 

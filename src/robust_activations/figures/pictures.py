@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from robust_activations.attacks import pixels
+from robust_activations.data import floats
 from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
 from robust_activations.studies.pictures import REACH, Picture
@@ -44,23 +45,19 @@ class Column:
 
 def clean(picture: Picture) -> Column:
     """What all networks have right."""
-    return Column("clean", _pixels(picture.images[0]), picture.seen[0])
+    return Column("clean", floats(picture.images[0]), picture.seen[0])
 
 
 def attacked(picture: Picture, eps: str, title: str) -> Column:
     """What this ε made of the images, and what the network sees in them."""
     at = picture.eps.index(eps)
-    return Column(title, _pixels(picture.images[at]), picture.seen[at])
+    return Column(title, floats(picture.images[at]), picture.seen[at])
 
 
 def added(picture: Picture, eps: str, title: str) -> Column:
     """What this ε has added, from grey: the brightest and the darkest there is are ± ε."""
-    before, after = (_pixels(picture.images[at]) for at in (0, picture.eps.index(eps)))
+    before, after = (floats(picture.images[at]) for at in (0, picture.eps.index(eps)))
     return Column(title, (0.5 + (after - before) / (2 * pixels(eps))).clamp(0, 1))
-
-
-def _pixels(images: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    return images.float() / 255
 
 
 def gallery(columns: Sequence[Column], labels: Int[Tensor, " n"], classes: Sequence[str]) -> Figure:

@@ -127,6 +127,12 @@ def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[dict[int, fl
     return values, over_seeds([*values.values()])
 
 
+def clear(one: Standings) -> list[str]:
+    """The activations of the core whose interval over seeds excludes 0."""
+    intervals = {name: over(one, name)[1] for name in one.core if name != "relu"}
+    return [name for name, (_, low, high) in intervals.items() if low > 0 or high < 0]
+
+
 def detectable(discordant: int, level: float = 0.05) -> int:
     """The smallest surplus that McNemar's exact test calls significant among so many images on which two differ."""
     for surplus in range(discordant % 2, discordant + 1, 2):
@@ -217,10 +223,9 @@ def against_relu_in_words(one: Standings) -> str:
 
 def over_seeds_in_words(one: Standings) -> str:
     """The core: which differences to ReLU have an interval over seeds that excludes 0, and which change their sign."""
-    found = {name: over(one, name) for name in one.core if name != "relu"}
-    clear = [name for name, (_, (_, low, high)) in found.items() if low > 0 or high < 0]
-    mixed = [name for name, (values, _) in found.items() if min(values.values()) < 0 < max(values.values())]
-    said = f"The interval excludes 0 for: {words(clear)}. The sign changes from seed to seed for: {words(mixed)}."
+    by_seed = {name: over(one, name)[0].values() for name in one.core if name != "relu"}
+    mixed = [name for name, values in by_seed.items() if min(values) < 0 < max(values)]
+    said = f"The interval excludes 0 for: {words(clear(one))}. The sign changes from seed to seed for: {words(mixed)}."
     fell = {record.run.activation for record in one.collapsed}
     lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")

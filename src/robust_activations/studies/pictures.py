@@ -151,7 +151,11 @@ def _first(
     if len(first) < n:
         raise UserError(f"{n} images of different classes were asked for; all networks have {len(first)} such right")
     chosen = torch.tensor([*first.values()][:n], device=device)
-    return (floats(images[chosen]) * 255).round().to(torch.uint8), labels[chosen]
+    return _levels(floats(images[chosen])), labels[chosen]
+
+
+def _levels(x: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
+    return (x * 255).round().to(torch.uint8)
 
 
 def _drawn(
@@ -159,7 +163,7 @@ def _drawn(
 ) -> dict[str, Any]:
     x = floats(images)
     with attacking(model):
-        moved = [(pgd(model, x, labels, one, ATTACK) * 255).round().to(torch.uint8) for one in threats]
+        moved = [_levels(pgd(model, x, labels, one, ATTACK)) for one in threats]
     shown = torch.stack([images, *moved])
     both = [{site: gate.mean(1) for site, gate in gates(model, floats(one)).items()} for one in shown[:2]]
     sizes: dict[torch.Size, str] = {}
