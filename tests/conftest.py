@@ -1,5 +1,6 @@
 """Shapes and types in annotations are checked while the tests run."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,9 @@ TENSORS = (
 install_import_hook([f"robust_activations.{name}" for name in TENSORS], "beartype.beartype")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tests run side by side; with one thread each they do not fight for the cores."""
-    torch.set_num_threads(1)
+# Tests run side by side; with one thread each, they and the processes that they start do not fight for the cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,6 @@ def made(tmp_path_factory):
     """A folder in which the tiny study has been run without any interruption."""
     import tiny
 
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("made")
     assert tiny.campaign(folder).made == len(tiny.RUNS)
     return folder

@@ -85,7 +85,6 @@ def same_tensors(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 @cache
 def robust_cnn() -> nn.Module:
     """A digits CNN that withstands a part of the attacks of radius 0.15. Leave it as it is: it is made only once."""
-    torch.set_num_threads(1)
     model = digits_cnn(width=8, activation="silu")
     schedule = Schedule(epochs=5, batch_size=64, lr=0.2)
     threat = Threat("linf", "0.15")

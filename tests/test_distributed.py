@@ -88,7 +88,6 @@ def result(case: Case, state: Path | None = None) -> tuple[Trained, dict[str, Te
 
 def on_rank(rank: int, folder: Path) -> None:
     """All cases on one of the ranks; each has a folder of its own."""
-    torch.set_num_threads(1)
     wait = timedelta(seconds=120)
     dist.init_process_group("gloo", f"file://{folder}/meet", timeout=wait, rank=rank, world_size=WORLD)
     for name, case in CASES.items():

@@ -246,7 +246,6 @@ def test_a_suite_of_no_images(name):
 @pytest.fixture(scope="module")
 def robust() -> nn.Module:
     """Adversarially trained, honestly."""
-    torch.set_num_threads(1)
     run = Run(
         "digits",
         "digits_cnn",

@@ -172,9 +172,12 @@ def test_the_number_of_threads_does_not_matter(name, channels, format):
     module = make(name, channels)
     x, weight = (normal(9, 3, 65, 65, seed=s, dtype=torch.float32).to(memory_format=format) for s in (0, 1))
     one = gradients(module, x, weight)
-    for threads in (2, 3):
-        torch.set_num_threads(threads)
-        assert all(torch.equal(a, b) for a, b in zip(one, gradients(module, x, weight), strict=True))
+    try:
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            assert all(torch.equal(a, b) for a, b in zip(one, gradients(module, x, weight), strict=True))
+    finally:
+        torch.set_num_threads(1)
 
 
 # Automatic differentiation.

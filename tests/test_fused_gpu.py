@@ -45,7 +45,7 @@ def test_interpreted():
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning", __file__],
-        env=env | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        env=env | {"TRITON_INTERPRET": "1"},
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,

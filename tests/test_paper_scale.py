@@ -6,7 +6,6 @@ About four minutes in one thread. That an attack stays in its ball is tested in 
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +70,7 @@ def test_one_step(run: Run) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the memory from")
 @pytest.mark.skipif(not any(run.model == LARGEST for run in STEPS), reason="no study has it")
 def test_the_largest_network_needs_less_than_12_gigabytes() -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 2 < float(done.stdout) < LIMIT  # its weights alone are 2 GB
 
@@ -94,7 +92,6 @@ def test_smooth_adversarial_training_warms_up_and_evaluates_by_the_authors_rules
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     for largest in STEPS:
         if largest.model == LARGEST:
             check(largest)

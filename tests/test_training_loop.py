@@ -153,7 +153,6 @@ KILLED = """
 import sys, torch
 sys.path.insert(0, {tests!r})
 from test_training_loop import *
-torch.set_num_threads(1)
 train(Dropping(), digits(256), QUICK, THREAT, short(25), state=Path(sys.argv[1]),
       on_epoch=lambda row: print(row["epoch"], flush=True))
 """

@@ -100,7 +100,7 @@ def started(folder: Path, *words: str, pause: float = 0.0, launcher: Sequence[st
     """The command line with this study, in another process; it waits after each epoch."""
     places = ["--data", str(folder / "data"), "--ledger", str(folder / "ledger")]
     command = [sys.executable, *launcher, __file__, *words, *places]
-    environment = os.environ | {"TINY_PAUSE": str(pause), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"TINY_PAUSE": str(pause)}
     pipe = subprocess.PIPE
 
     return subprocess.Popen(
@@ -146,6 +146,5 @@ def install() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     install()
     cli.main()
