@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from robust_activations import data, paths, runs
+from robust_activations import data, paths, provenance, runs
 from robust_activations.attacks import Threat
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
@@ -245,7 +245,7 @@ def run(
 
 def result(rows: list[Row], device: torch.device, started: str) -> dict[str, Any]:
     """What `--json` prints."""
-    commit, clean = runs.git_state()
+    commit, clean = provenance.git_state()
     return {
         "rows": rows,
         "hardware": hardware(device),
@@ -261,7 +261,7 @@ def hardware(device: torch.device) -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found: dict[str, Any] = {
         "device": device.type,
-        "cpu": runs.cpu_name(),
+        "cpu": provenance.cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(memory, 1),

@@ -12,7 +12,8 @@ import tiny
 from made import entries, held
 from robust_activations.evaluation import Check
 from robust_activations.figures import audits
-from robust_activations.ledger import Ledger, Provenance
+from robust_activations.ledger import Ledger
+from robust_activations.provenance import Provenance
 from robust_activations.studies import audit, pictures
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import tiny
-from robust_activations import estimates, runs
+from robust_activations import estimates, provenance
 from robust_activations.estimates import estimate
 from robust_activations.ledger import Record
 from robust_activations.training import Schedule
@@ -39,7 +39,7 @@ def timed(seconds: float, trained: Sequence[float] = (), device: str = "cpu", th
         ("Intel(R) Xeon(R) CPU @ 2.20GHz", False),
         ("Apple M2", False),
         ("x86_64", False),
-        (runs.cpu_name(), False),
+        (provenance.cpu_name(), False),
     ],
 )
 def test_kinds_of_device(device, gpu):

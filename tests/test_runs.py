@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 
 import tiny
-from robust_activations import data, distributed, ledger, paths, runs
+from robust_activations import data, distributed, ledger, paths, provenance, runs
 from robust_activations.attacks import Threat
 from robust_activations.errors import CannotWrite, UserError
 from robust_activations.ledger import Ledger
@@ -173,7 +173,7 @@ def test_devices():
 def test_commit_without_git_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("ROBUST_ACTIVATIONS_COMMIT", "abc123")
-    assert runs.git_state() == ("abc123", False)
+    assert provenance.git_state() == ("abc123", False)
 
 
 # Campaigns

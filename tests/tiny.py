@@ -19,7 +19,8 @@ import torch
 from robust_activations import cli, ledger, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Check, Evaluation, Outcome, Suite
-from robust_activations.ledger import Provenance, Record
+from robust_activations.ledger import Record
+from robust_activations.provenance import Provenance
 from robust_activations.run import Run
 from robust_activations.studies import Study
 from robust_activations.training import Objective, Schedule

@@ -17,27 +17,10 @@ from robust_activations.errors import UserError
 from robust_activations.evaluation import Evaluation
 from robust_activations.files import write_atomically
 from robust_activations.models.transfer import Packed
+from robust_activations.provenance import Provenance
 from robust_activations.run import Run
 
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where, when and with what a record was made. `code` is the hash of the library's sources; memory in MiB."""
-
-    commit: str | None
-    clean: bool
-    code: str
-    python: str
-    torch: str
-    device: str
-    threads: int
-    dataset_sha256: str
-    canonical: bool | None
-    started: str
-    seconds: float
-    peak_memory: float
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import resource
 import subprocess
 import sys
 import threading
@@ -21,11 +19,11 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from robust_activations import checkpoints, data, distributed, ledger, models, paths
+from robust_activations import checkpoints, data, distributed, ledger, models, paths, provenance
 from robust_activations.data import Pixels
 from robust_activations.errors import CannotWrite, UserError
 from robust_activations.evaluation import Evaluation, Suite, evaluate
-from robust_activations.ledger import Ledger, Provenance, Record
+from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
 from robust_activations.steps import Steps, Stopped
@@ -158,7 +156,7 @@ def execute(
     return Record(
         id=run.id,
         run=run,
-        provenance=provenance(dataset, run, device, started, earlier + time.perf_counter() - start, sync_bn),
+        provenance=provenance.here(dataset, device, started, earlier + time.perf_counter() - start, sync_bn),
         history=tuple(out.history),
         best_epoch=out.best_epoch,
         collapsed=out.collapsed,
@@ -199,56 +197,6 @@ def _evaluate_both(
         cheap = replace(run.suite, attacks=run.suite.last, measures=()) if run.suite.last else run.suite
         last, best = one("last", trained.last, cheap), one("best", trained.best)
     return last, best, sum(kept.earlier for kept in steps)
-
-
-def provenance(
-    dataset: data.Dataset, run: Run, device: torch.device, started: datetime, seconds: float, sync_bn: bool = False
-) -> Provenance:
-    """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too."""
-    commit, clean = git_state()
-    if device.type == "cuda":
-        name, memory = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device) / 2**20
-    else:
-        name = cpu_name()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return Provenance(
-        commit=commit,
-        clean=clean,
-        code=paths.fingerprint(),
-        python=platform.python_version(),
-        torch=torch.__version__,
-        device=distributed.together(name, sync_bn),
-        threads=torch.get_num_threads(),
-        dataset_sha256=dataset.sha256,
-        canonical=data.canonical(dataset),
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(seconds, 3),
-        peak_memory=round(memory, 1),
-    )
-
-
-def git_state() -> tuple[str | None, bool]:
-    """The commit of the sources, and whether they are as committed. Without git, the environment may name it."""
-
-    def git(*words: str) -> str | None:
-        done = subprocess.run(["git", "-C", str(paths.PACKAGE), *words], capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        if commit is not None:
-            return commit, git("status", "--porcelain", "--", str(paths.PACKAGE)) == ""
-    except OSError:  # no git
-        pass
-    return os.environ.get("ROBUST_ACTIVATIONS_COMMIT"), False
-
-
-def cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 @dataclass

@@ -36,11 +36,17 @@ def show(ax: Axes, image: Float[Tensor, "c h w"], colours: str = "gray", low: fl
 
 @dataclass(frozen=True)
 class Column:
-    """Images below a title and, below each, the class that is `seen` in it; without `seen`, no word."""
+    """Images below a title and, below each, the class that is `seen` in it; without `seen`, no word.
+
+    Images of one channel have the colours of a map that goes from `low` to `high`.
+    """
 
     title: str
     images: Float[Tensor, "n c h w"]
     seen: Int[Tensor, " n"] | None = None
+    colours: str = "gray"
+    low: float = 0
+    high: float = 1
 
 
 def clean(picture: Picture) -> Column:
@@ -68,7 +74,7 @@ def gallery(columns: Sequence[Column], labels: Int[Tensor, " n"], classes: Seque
         for column, axes in zip(columns, grid.T, strict=True):
             axes[0].set_title(column.title, size=9)
             for row, ax in enumerate(axes):
-                show(ax, column.images[row])
+                show(ax, column.images[row], column.colours, column.low, column.high)
                 if column.seen is not None:
                     seen = int(column.seen[row])
                     look = {"color": frames.INK} if seen == labels[row] else {"color": WRONG, "weight": "bold"}

@@ -9,7 +9,6 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Rectangle
@@ -18,8 +17,8 @@ from torch import Tensor, nn
 
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
-from robust_activations.figures import catalogue, style
-from robust_activations.figures.pictures import show
+from robust_activations.figures import catalogue, pictures, style
+from robust_activations.figures.pictures import Column
 from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
 from robust_activations.stats import Paired, mcnemar, wilson
@@ -62,27 +61,16 @@ def gallery(
 
     Full colour in what was added is ±`scale`. Under each image stands what the network sees in it.
     """
-    columns = 1 + 2 * len(attacked)
-    with style.book():
-        figure, axes = plt.subplots(len(x), columns, figsize=(WIDTH, len(x) * WIDTH / columns * 1.16), squeeze=False)
-        for place, (name, (model, threat)) in enumerate(attacked.items()):
-            with attacking(model):
-                moved = pgd(model, x, y, threat, PICTURED)
-                before, after = predictions(model, x), predictions(model, moved)
-            for row, line in enumerate(axes):
-                if place == 0:
-                    _picture(line[0], x[row], "clean" if row == 0 else "", before[row])
-                push = line[1 + 2 * place]
-                show(push, moved[row] - x[row], PUSH, -scale, scale)
-                push.set_title(name if row == 0 else "")
-                _picture(line[2 + 2 * place], moved[row], "attacked" if row == 0 else "", after[row])
-    return _done(figure)
-
-
-def _picture(axes: Axes, image: Tensor, title: str, seen: Tensor) -> None:
-    show(axes, image, INK, 0, 1)
-    axes.set_title(title)
-    axes.set_xlabel(f"“{int(seen)}”", fontsize=12, labelpad=2)
+    columns: list[Column] = []
+    for name, (model, threat) in attacked.items():
+        with attacking(model):
+            moved = pgd(model, x, y, threat, PICTURED)
+            before, after = predictions(model, x), predictions(model, moved)
+        if not columns:
+            columns.append(Column("clean", x, before, INK))
+        columns.append(Column(name, moved - x, None, PUSH, -scale, scale))
+        columns.append(Column("attacked", moved, after, INK))
+    return pictures.gallery(columns, y, "0123456789")
 
 
 def balls() -> Figure:

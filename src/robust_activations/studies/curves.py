@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from robust_activations import checkpoints, runs
+from robust_activations import checkpoints, provenance, runs
 from robust_activations.attacks import Threat, pixels
 from robust_activations.errors import UserError
 from robust_activations.evaluation import AnyImages, Suite, evaluate
@@ -88,7 +88,7 @@ def measure(
         run, dataset, model = runs.saved(path, root)
         images, labels = dataset.test_images.to(device)[:n], dataset.test_labels.to(device)[:n]
         curve = along(model.to(device), images, labels, threats, attack=attack, seed=run.seed)
-        made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
+        made = provenance.here(dataset, device, started, time.perf_counter() - clock)
         eps = ["0/255", *(threat.eps for threat in threats)]
         row = {"id": run.id, "run": run.label, "checkpoint": path.stem, "attack": attack, "radii": eps}
         rows.append(row | {"correct": curve.correct, "n": curve.n, "provenance": asdict(made)})

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from robust_activations import activations, data, runs
+from robust_activations import activations, data, provenance, runs
 from robust_activations.activations.reference import SiLU
 from robust_activations.activations.sparta import Sparta, SpartaReLU
 from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
@@ -29,7 +29,7 @@ from robust_activations.data import floats
 from robust_activations.errors import UserError
 from robust_activations.evaluation import predictions
 from robust_activations.files import write_atomically
-from robust_activations.ledger import Provenance
+from robust_activations.provenance import Provenance
 from robust_activations.run import Run
 from robust_activations.studies.curves import check_radii
 
@@ -130,7 +130,7 @@ def measure(
     found = []
     for run, model, threats in networks:
         drawn = _drawn(model, images, labels, threats)
-        made = runs.provenance(dataset, run, device, started, time.perf_counter() - clock)
+        made = provenance.here(dataset, device, started, time.perf_counter() - clock)
         eps = ("0/255", *(one.eps for one in threats))
         found.append(Picture(run, dataset.classes, eps, made, labels.cpu(), **drawn))
     return found
