@@ -19,7 +19,7 @@
 from pprint import pprint
 
 from robust_activations import paths, studies
-from robust_activations.figures import choice, claims, critics, measured, robustness, standings
+from robust_activations.figures import claims, critics, measured, prices, robustness, standings
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
@@ -345,8 +345,8 @@ Markdown(" ".join(words))
 # PGD-10 with each activation in turns with ReLU, the middle ratio and its range, on the same network. Beside them what each is worth:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-priced = {one.scale: found for one in scales if (found := choice.priced(one, measured.benchmarks()))}
-Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.price_table(found)}" for scale, found in priced.items()))
+priced = {one.scale: found for one in scales if (found := prices.priced(one, measured.benchmarks()))}
+Markdown("\n\n".join(f"Scale `{scale}`:\n\n{prices.price_table(found)}" for scale, found in priced.items()))
 
 # %% [markdown]
 # The same as a picture: {numref}`fig-choice-price`. Machine, other networks, and what compilation changes: {doc}`/notebooks/cost`.

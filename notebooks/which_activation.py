@@ -5,22 +5,6 @@
 # how sure we are.
 #
 # ## The short answer
-#
-# you train adversarially on ImageNet
-# : take **SiLU or GELU**, on the evidence of others (below). Both are in every framework and have nothing to tune.
-#
-# you train adversarially on smaller images
-# : **keep what you have**, or compare SiLU with it under *your* recipe, over three seeds. Before that, look at {numref}`fig-choice-levers`: other
-#   changes may be worth more.
-#
-# you do not train adversarially
-# : choose the activation for accuracy and speed. {numref}`fig-choice-eps` shows what is left under attack of networks that were trained on clean
-#   images, beside those that were not.
-#
-# you want the activation to learn its shape
-# : put the shape that it starts as beside it. The third answer below says how the two compare in our records.
-#
-# How sure? Not very: our largest records that compare many activations are {glue:text}`largest`. They see large effects and miss small ones.
 
 # %% tags=["hide-input"]
 from dataclasses import replace
@@ -28,9 +12,9 @@ from functools import partial
 
 import torch
 
-from robust_activations import data, models, paths, runs, studies
+from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import Threat
-from robust_activations.figures import choice, claims, measured, sanity, standings
+from robust_activations.figures import answers, choice, claims, measured, prices, sanity, standings
 from robust_activations.figures.rows import under
 from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
@@ -38,43 +22,46 @@ from robust_activations.studies import curves, protocol
 records = studies.collect("all")  # trains what is missing at scale digits
 judged = claims.judged()
 digits = standings.standings("digits", records)
-scales = [one for one in (digits, *standings.recorded()) if choice.comparable(one)]
+scales = [one for one in (digits, *standings.recorded()) if answers.comparable(one)]  # the largest last
 ledgers = {one.scale: records if one.scale == "digits" else Ledger(paths.ledger(one.scale)) for one in scales}
-levers = {scale: choice.levers(scale, ledger) for scale, ledger in ledgers.items()}
-priced = {one.scale: choice.priced(one, measured.benchmarks()) for one in scales}
+levers = {scale: choice.levers(scale, ledger) for scale, ledger in reversed(ledgers.items())}
+priced = {one.scale: prices.priced(one, measured.benchmarks()) for one in reversed(scales)}
+kept = curves.read(paths.ledger("cpu") / "curves-cpu.json")  # made by `robust-activations evaluate --radii`
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.audits import sound
+from robust_activations.figures.audits import doubted, sound
 from robust_activations.figures.prose import note
 
+best = scales[-1]
+headline, short = answers.short(best, levers[best.scale], judged)
+imagenet = any(record.run.dataset == "imagenet" for record in ledgers[best.scale])
+gain = answers.reported_gain(judged, "sat-silu", "bai-autoattack")
+tested = "see our own records of it" if imagenet else "which we have not tested"
+note("short_headline", headline)
+note("short_answer", short)
+note("short_attack", under(levers[best.scale].attack))
+note("full_answer", answers.full(best))
+note("others_gain", gain)
+note("others_tested", tested)
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
-reported = {one.claim.id: one.claim.reported.value for one in judged}
-note("short_answer", choice.answer(scales[-1]))
-largest = scales[-1].of("relu")[0]
-auto = largest.best.outcomes.get("autoattack")
-note(
-    "largest",
-    f"of {models.REGISTRY[largest.run.model].title} on {largest.run.dataset}, trained for {largest.run.schedule.epochs} epochs, mostly with one "
-    f"seed, on {largest.best.outcomes['pgd50'].n:,} images under PGD-50, {f'on {auto.n:,} under' if auto else 'without'} AutoAttack",
-)
-note("xie_gain", reported["sat-silu"])
-note("bai_gain", reported["bai-autoattack"])
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(f"**What we measured.** {choice.answer(scales[-1])}")
+Markdown(
+    f"**{headline}** {short} Others report {gain} points for SiLU {{cite}}`xie2020` and GELU {{cite}}`bai2021` on "
+    f"ImageNet (seen), {tested}.\n\n{answers.cases(best, judged, kept, imagenet)}\n\n"
+    f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {under(levers[best.scale].attack)}, which "
+    f"all of these networks have been through. {answers.full(best)}\n::::"
+)
 
 # %% [markdown]
-# Not to tell two activations apart is not to show that they are equal: look at the interval. Others report more, in ResNet-50 on ImageNet, which no
-# record of ours has been near:
+# Not to tell two activations apart is not to show that they are equal: look at the interval. More of what others found:
 #
-# - {cite:t}`xie2020`, ReLU to SiLU: {glue:text}`xie_gain`;
-# - {cite:t}`bai2021`, with authors in common, ReLU to GELU under AutoAttack: {glue:text}`bai_gain`;
 # - {cite:t}`peng2023` end their list of changes to a ResNet-50 with SiLU, and prefer it to PSiLU and PSSiLU too (seen, secondary).
-#
-# On CIFAR and Tiny-ImageNet, {cite:t}`huang2023` find that under a baseline recipe smooth activations mostly do not win, while under an advanced one SiLU
-# does; {cite:t}`gowal2020` use SiLU together with larger networks and averaged weights, so that its share of their gain cannot be told.
+# - On CIFAR and Tiny-ImageNet, {cite:t}`huang2023` find that under a baseline recipe smooth activations mostly do not win, while under an advanced
+#   one SiLU does.
+# - {cite:t}`gowal2020` use SiLU together with larger networks and averaged weights, so that its share of their gain cannot be told.
 #
 # **At the end you will know**
 #
@@ -88,16 +75,16 @@ Markdown(f"**What we measured.** {choice.answer(scales[-1])}")
 #
 # ## Question by question
 #
-# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`. They are several, and not
-# corrected for their number.
+# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`. The difference is in
+# brackets.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 ANSWERS = {
     "ReLU or SiLU, under adversarial training?": claims.advice(
         judged,
         "sat-silu",
-        supported="SiLU was ahead. By how much, stands in brackets; what other changes bring, in {numref}`fig-choice-levers`.",
-        contradicted="ReLU was ahead. By how much, stands in brackets; what other changes bring, in {numref}`fig-choice-levers`.",
+        supported="SiLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
+        contradicted="ReLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
         undecided="Our records do not tell the two apart.",
     ),
     "Does SiLU cost accuracy on clean images?": claims.advice(
@@ -164,16 +151,22 @@ ANSWERS = {
         undecided="Our records do not tell SiLU from a ReLU that was trained twice as long.",
     ),
 }
-Markdown("\n".join(f"- **{question}** {answer}" for question, answer in ANSWERS.items()))
+lines = [f"- **{question}** {answer}" for question, answer in ANSWERS.items()]
+caveat = f"*These are {len(ANSWERS)} tests without correction; one in twenty would come out by chance.*"
+Markdown("\n".join([*lines, "", caveat]))
 
 # %% [markdown]
 # ## When it matters: one change at a time
-#
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(f"**{said}**" for one in levers.values() if (said := choice.conclusion(one))))
+
+# %% [markdown]
 # The protocol trains a network with ReLU ({doc}`/notebooks/protocol_01_ranking`). Among all runs of all studies we look for those that differ from
 # that one *in a single thing*: another activation, another seed, twice the epochs, a narrower or wider network, another way of training. Each is
 # compared with it on the same test images, under the strongest attack that all of them have been through.
 
-# %% mystnb={"image": {"alt": "A row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels, CIFAR-10 above the digits, with a row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named, and SiLU and GELU.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. The dots of a long row take turns in height, which means nothing. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
 choice.lever_figure({f"{titles[scale]},\n{under(one.attack)}": one for scale, one in levers.items()})
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -184,37 +177,41 @@ Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.lever_table(one)}" for scale,
 
 # %% [markdown]
 # *Points above ReLU's run with 95 % intervals; above and below count the runs that differ beyond chance. The highest of many is flattered by having
-# been chosen: that is what the correction is for, and the first exercise. Every dot shares the luck of ReLU's one run.*
+# been chosen: that is what the correction is for, and the first exercise. Every dot shares the luck of ReLU's one run. A width is the number of channels
+# of the first stage, layers count the convolutions of a ResNet, and denoising blocks are those of {cite:t}`xie2019`, which average over the image.*
 #
 # ## What it costs
 
-# %% mystnb={"image": {"alt": "A scatter plot: the time of a training step relative to ReLU's to the right, points above ReLU under PGD-50 upwards; one dot an activation with lines for the spread of the time and the interval of the difference, and a cross for ReLU.", "width": "560px"}, "figure": {"caption": "Gain against price. To the right: the time of a PGD-10 training step over ReLU's with its spread over turns, from the benchmark `step_cost` with the same network. Upwards: accuracy under PGD-50 less ReLU's on the same images with its 95 % interval; full dots differ beyond the chance of the images, after Holm's correction over all activations. First seed, best epoch. Scales whose network was not timed are left out.", "name": "fig-choice-price"}} tags=["hide-input"]
-choice.price_figure({titles[scale]: found for scale, found in priced.items()})
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(said for one in scales if (said := prices.said(priced[one.scale], one, measured.benchmarks()))))
+
+# %% mystnb={"image": {"alt": "A scatter plot: the time of a training step relative to ReLU's to the right, points above ReLU under PGD-50 upwards; one dot an activation with lines for the spread of the time and the interval of the difference, and a cross for ReLU. Arrows at the right edge are activations that take more than twice ReLU's step.", "width": "560px"}, "figure": {"caption": "Gain against price. To the right: the time of a PGD-10 training step over ReLU's with its spread over turns, from the benchmark `step_cost` with the same network: CPU threads, bfloat16, this library's fused kernels. Arrows: more than twice ReLU's step. Upwards: accuracy under PGD-50 less ReLU's on the same images with its 95 % interval; full dots differ beyond the chance of the images, after Holm's correction over all activations. Named: the activations that this book compares most, and what stands out. First seed, best epoch. Scales whose network was not timed are left out.", "name": "fig-choice-price"}} tags=["hide-input"]
+prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 
 # %% [markdown]
 # Every activation in numbers: {doc}`/notebooks/protocol_01_ranking`. On which machine the steps were timed, what an activation costs without training, and what compilation changes: {doc}`/notebooks/cost`.
 #
 # ## When it does not: without adversarial training
 #
-# The same network attacked at growing ε: on the digits live, on CIFAR-10 as measured once from saved networks. Of each pair of panels the upper
+# The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each pair of panels the upper
 # shows networks that were trained on attacked images, the lower those that were not. Between the curves of a panel lies the activation (and the luck
 # of one seed), between the panels lies the training. How an attack on each looks: {doc}`/notebooks/pictures`.
 
-# %%
+# %% tags=["hide-input"]
 digit = data.load("digits")
 images, labels = digit.test_images[:200], digit.test_labels[:200]
 threats = [Threat("linf", f"{255 * radius:g}/255") for radius in (0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)]
-kept = curves.read(paths.ledger("cpu") / "curves-cpu.json")  # made by `robust-activations evaluate --radii`
 plans = {
-    "digits": {
-        "trained on attacked images": protocol.recipe("digits"),
-        "trained on clean images": partial(protocol.standard, "digits", "digits", "digits_cnn"),
-    },
     "CIFAR-10": {
         "trained on attacked images": protocol.recipe("cpu"),
         "trained on clean images": partial(protocol.standard, "cpu", "cifar10", "resnet20", attacked=True),
     },
+    "Digits": {
+        "trained on attacked images": protocol.recipe("digits"),
+        "trained on clean images": partial(protocol.standard, "digits", "digits", "digits_cnn"),
+    },
 }
+shown_names = ("relu", "silu", "splash", "sparta")
 
 
 def live(run):
@@ -232,28 +229,31 @@ def curve(make, name):
     return next((kept[run.id] for run in several if run.id in kept), None)
 
 
-panels = {}
+panels, absent = {}, {}
 for place, both in plans.items():
-    found = {
-        how: {name: curve(make, name) for name in ("relu", "silu", "splash", "sparta")} for how, make in both.items()
-    }
+    found = {how: {name: curve(make, name) for name in shown_names} for how, make in both.items()}
+    names = [name for name in shown_names if all(own[name] for own in found.values())]  # trained both ways
+    absent[place] = [name for name in shown_names if name not in names]
+    radius = both["trained on attacked images"]("relu").threat.radius
     for how, own in found.items():
-        shown = {name: one for name, one in own.items() if all(other[name] for other in found.values())}  # both ways
-        if shown:
-            panels[place, how] = sanity.falling(shown, f"ε; {place}, {how}, n = {next(iter(shown.values())).n}")
+        if names:
+            title = f"{place}, {how}, n = {own[names[0]].n}"
+            panels[place, how] = sanity.falling({name: own[name] for name in names}, title, radius)
 
-# %% mystnb={"image": {"alt": "Pairs of panels of curves, for the digits and for CIFAR-10: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One seed, best epoch. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One seed, best epoch. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())
 
 # %% tags=["remove-cell"]
 words = []
 for (place, how), panel in panels.items():
-    at = panel.x.index(protocol.recipe("digits" if place == "digits" else "cpu")("relu").threat.radius)
-    heights = [100 * own[at].value for own in panel.curves.values()]
-    words.append(
-        f"{place} at ε = {panel.x[at]:.2g}, {how}: the {len(heights)} activations ({standings.words(panel.curves)}) lie between {min(heights):.1f} and "
-        f"{max(heights):.1f} %."
-    )
+    at = panel.x.index(panel.mark)
+    left = answers.left([100 * own[at].value for own in panel.curves.values()])
+    words.append(f"{place} at ε = {panel.x[at]:.2g}, {how}: {left} ({standings.words(panel.curves)}).")
+words += [
+    f"{place}: no curves of {standings.words(names)}, which were not kept in both trainings."
+    for place, names in absent.items()
+    if names
+]
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown("\n".join(f"- {line}" for line in words))
@@ -270,7 +270,11 @@ Markdown(standings.evidence(scales))
 # test sets, and less often after the correction.*
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
+Markdown(
+    "\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales)
+    + "\n\nOf other studies' records, something speaks against these, and they are part of verdicts all the same "
+    f"({{doc}}`/notebooks/records` says why they stay): {doubted(ledgers[best.scale], judged)}"
+)
 
 # %% [markdown]
 # - **Small effects are out of sight.** Not to see one is not evidence that there is none.
@@ -280,9 +284,8 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
 # - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation. The figures here do not; {doc}`/notebooks/protocol_01_ranking` has a table
 #   of those that were tuned.
 # - **Attacks.** The figures on this page rest on PGD-50 on the cross-entropy, an upper bound, and differences of a point or two may be those of the
-#   attack: one network of another study withstood it on images that Square breaks, and a margin loss breaks more of them
-#   ({doc}`/notebooks/records` tells of it). How much it breaks of five others at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds
-#   AutoAttack, the claims are judged by that.
+#   attack. How much more a margin loss breaks, at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds AutoAttack, the claims are judged
+#   by that.
 #
 # What would change our mind: a difference to ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`
 # makes these records, and this page changes with them. Which records there are, and where they were made: {doc}`/notebooks/records`.
@@ -291,7 +294,7 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales))
 #
 # | Show | And ask |
 # |---|---|
-# | {numref}`fig-pictures-attacked`: attacked images | Which of these would *you* get wrong? Which network was trained adversarially? |
+# | {numref}`fig-pictures-attacked`: attacked images | Which of these would *you* get wrong? Which network was trained adversarially, A or B? |
 # | {numref}`fig-choice-eps`: accuracy against ε | What do the activations do, and what does the training do? |
 # | {numref}`fig-choice-levers`: one change at a time | With a day on one machine, which of these would you change? |
 # | {numref}`fig-protocol-redraws`: the ranking, redrawn | Who won? Would the same one win on other images? |

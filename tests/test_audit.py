@@ -14,7 +14,7 @@ from robust_activations.evaluation import Check
 from robust_activations.figures import audits
 from robust_activations.ledger import Ledger
 from robust_activations.provenance import Provenance
-from robust_activations.studies import audit, pictures
+from robust_activations.studies import Claim, Judged, Reported, Verdict, audit, pictures
 
 ROOT = Path(__file__).parents[1]
 MADE = replace(tiny.record().provenance, commit="0123456789", clean=True, canonical=True)
@@ -66,13 +66,42 @@ def test_faults_of_training_and_checks():
 def test_what_is_explained_is_fit_and_nothing_else_of_the_record(monkeypatch):
     fallen = replace(SOUND, collapsed="it fell")
     assert audit.unfit([SOUND, fallen]) == {fallen.id: ["collapsed: it fell"]}
-    assert "**Not explained.**" in audits.verdict(held(fallen)[0])
+    assert "**Not explained.**" in audits.verdict(held(fallen)[0], ())
     monkeypatch.setattr(audit, "EXPLAINED", {(fallen.id, "collapsed"): "It always does."})
     assert audit.unfit([SOUND, fallen]) == {}
-    assert audits.verdict(held(fallen)[0]).endswith(f"- `{fallen.id}`: collapsed: it fell. It always does.")
+    line = f"- `{fallen.id}`: Collapsed: it fell. It always does. "
+    assert audits.verdict(held(fallen)[0], ()).endswith(f"{line}**No verdict rests on it.**")
+    rests = judged(fallen, SOUND)
+    assert audits.verdict(held(fallen)[0], [rests]).endswith(f"{line}**Part of the verdicts `sat-x` at `cpu`.**")
     dirty = replace(fallen, provenance=replace(MADE, clean=False))
     assert audit.unfit([dirty]) == {fallen.id: ["its code is in no commit"]}
-    assert audits.verdict(held(SOUND)[0]).strip() == "Nothing speaks against 1 of the 1 committed records."
+    assert audits.verdict(held(SOUND)[0], ()).strip() == "Nothing speaks against 1 of the 1 committed records."
+
+
+def judged(*records) -> Judged:
+    verdict = Verdict("supported", "+1.0 points", tuple(record.id for record in records), 1)
+    claim = Claim("sat-x", "x", "x", "xie2020", Reported("", "", "NOT FOUND"), lambda *_: verdict)
+    return Judged("sat", claim, "cpu", verdict)
+
+
+def test_what_rests_on_a_doubted_record_is_found_out():
+    failed = replace(SOUND.best, checks=(Check("black_box", "?", 0.03, 0.02),))
+    bad, good = replace(SOUND, best=failed, last=failed), replace(tiny.record(tiny.RUNS[1]), provenance=MADE)
+    ledger, _ = held(bad, good)
+    assert audits.resting(ledger, [judged(bad, good), judged(good)]) == {bad.id: ["`sat-x` at `cpu`"]}
+    words = audits.doubted(ledger, [judged(bad)])
+    assert words.startswith(f"`{bad.id}` (ReLU in Digits CNN, width 4; check black_box, best epoch: 0.03 is above 0.02")
+    assert words.endswith("`sat-x` at `cpu`.")
+    assert audits.doubted(ledger, [judged(good)]) == "None is part of a verdict."
+
+
+def test_runs_of_the_same_label_are_told_apart():
+    longer = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=6))
+    other = replace(tiny.RUN, suite=replace(tiny.RUN.suite, n=40))
+    taker, usual = tiny.TAKER, replace(tiny.TAKER, donor=None)
+    found = audits.differences([tiny.RUN, longer, other, tiny.RUNS[1]])
+    assert found == {tiny.RUN.id: "", longer.id: ", epochs 6", other.id: ", other attacks", tiny.RUNS[1].id: ""}
+    assert {*audits.differences([usual, taker]).values()} == {"", ", donor digits/digits_cnn"}
 
 
 def test_sound_counts_a_record_once_and_names_what_failed():

@@ -1,4 +1,4 @@
-"""What is planned, as the overview pages and the preface say it: counts, recipes, reading times."""
+"""What is planned, as the overview pages and the preface say it: counts, recipes, pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def test_plan_counts_and_adds_up(folder):
     assert rows["`cpu`"][3] == f"{hours:,.1f} h for {len(like)} of {len(rest)}"
     assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", claims.NOTHING, claims.NOTHING]
     assert rows["`gpu`"][1:3] == ["1", "1.5 h"]
-    assert rows["`gpu`"][4] == "`robust-activations run paf --scale gpu`"
 
 
 @pytest.mark.parametrize("scale", paths.SCALES)
@@ -96,9 +95,6 @@ def test_unready_names_what_is_wanting(monkeypatch):
     assert "digits" not in words
 
 
-def test_the_preface_gives_the_minutes_that_the_pages_give():
-    rows = re.findall(r"^\| (\d+) \| \{doc\}`/(notebooks/\w+)`", (ROOT / "book/preface.md").read_text(), re.M)
-    said = {page: re.search(r"Reading(?: time)?: (\d+) minutes", (ROOT / f"{page}.py").read_text()) for _, page in rows}
-    assert {page: minutes for minutes, page in rows} == {page: found and found[1] for page, found in said.items()}
-    listed = set(re.findall(r"file: (notebooks/\w+)", (ROOT / "_toc.yml").read_text()))
-    assert {page for _, page in rows} == listed
+def test_the_preface_lists_every_page():
+    rows = re.findall(r"^\| \{doc\}`/(notebooks/\w+)`", (ROOT / "book/preface.md").read_text(), re.M)
+    assert rows == re.findall(r"file: (notebooks/\w+)", (ROOT / "_toc.yml").read_text())

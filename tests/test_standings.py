@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from made import made
-from robust_activations.figures import choice, robustness, standings
+from robust_activations.figures import answers, robustness, standings
 from robust_activations.figures.standings import Standings
 
 THREE = [made("relu", pgd50=90, seed=seed) for seed in (0, 1, 2)]
@@ -34,7 +34,7 @@ def test_each_difference_is_over_the_seeds_that_both_have():
     assert (mean, high - low) == (pytest.approx(0.03), pytest.approx(2 * 4.3027 * 0.005 / 3**0.5, rel=1e-3))
     rows = [line.split(" | ") for line in standings.seed_table(one).splitlines()[2:]]
     assert [row[3] for row in rows] == ["", "+3.5"]  # SiLU's third is to come
-    assert "Over 2 to 3 seeds GELU of 2 differ" in choice.answer(one)
+    assert "Over 2 to 3 seeds GELU of 2 differ" in answers.full(one)
 
 
 def test_relus_own_seeds_count_where_the_core_has_fewer():
@@ -73,6 +73,6 @@ def test_the_figure_over_seeds_has_the_cores_of_all_scales():
 
 
 def test_the_answer_counts_relus_seeds_and_the_cores():
-    text = choice.answer(Standings("cpu", (*THREE, *TWO, made("elu", pgd50=190))))
+    text = answers.full(Standings("cpu", (*THREE, *TWO, made("elu", pgd50=190))))
     assert "From each of ReLU's 3 seeds: ELU." in text
     assert "Over 2 seeds none of 1 differ from it beyond chance." in text

@@ -5,25 +5,60 @@ Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import NBSP
+from robust_activations.figures.prose import NBSP, listed
 from robust_activations.figures.standings import CHECKS
 from robust_activations.ledger import Ledger, Record
-from robust_activations.studies import STUDIES, audit
+from robust_activations.models import REGISTRY
+from robust_activations.run import Run
+from robust_activations.studies import STUDIES, Judged, audit
 
 
-def verdict(ledger: Ledger) -> str:
+def verdict(ledger: Ledger, judged: Iterable[Judged]) -> str:
     """How many records nothing speaks against, what is said of the others, and which files cannot be read."""
-    wrong = {record.id: found for record in ledger if (found := audit.faults(record))}
+    wrong, own = {record.id: found for record in ledger if (found := audit.faults(record))}, resting(ledger, judged)
     lines = [f"Nothing speaks against {len(ledger) - len(wrong)} of the {len(ledger)} committed records."]
     for name, found in wrong.items():
-        for kind, said in found.items():
-            lines.append(f"- `{name}`: {said}. {audit.EXPLAINED.get((name, kind), '**Not explained.**')}")
+        said = " ".join(
+            f"{words[0].upper()}{words[1:]}. {audit.EXPLAINED.get((name, kind), '**Not explained.**')}"
+            for kind, words in found.items()
+        )
+        lines.append(f"- `{name}`: {said} **{_part(own[name])}**")
     lines += [f"- `{path.name}` cannot be read." for path in ledger.broken]
     return "\n".join([lines[0], "", *lines[1:]])
+
+
+def resting(ledger: Ledger, judged: Iterable[Judged]) -> dict[str, list[str]]:
+    """By the id of each record that something speaks against, the verdicts that it is part of: `sat-silu` at `cpu`."""
+    every = list(judged)
+    return {
+        record.id: [f"`{one.claim.id}` at `{one.scale}`" for one in every if record.id in one.verdict.records]
+        for record in ledger
+        if audit.faults(record)
+    }
+
+
+def _part(verdicts: Iterable[str]) -> str:
+    own = list(verdicts)
+    return f"Part of the verdicts {listed(own)}." if own else "No verdict rests on it."
+
+
+def doubted(ledger: Ledger, judged: Iterable[Judged]) -> str:
+    """A sentence for each record that something speaks against and that is part of verdicts."""
+    said = []
+    for name, own in resting(ledger, judged).items():
+        if own:
+            run = ledger.records[name].run
+            options = "".join(f", {key.replace('_', ' ')} {value}" for key, value in run.model_options.items())
+            what = f"{style.title(run.activation)} in {REGISTRY[run.model].title}{options}"
+            said.append(f"`{name}` ({what}; {listed(audit.faults(ledger.records[name]).values())}): {listed(own)}.")
+    return " ".join(said) or "None is part of a verdict."
 
 
 def sound(records: Iterable[Record]) -> str:
@@ -72,17 +107,48 @@ def every(ledger: Ledger) -> str:
 
 def _table(records: Iterable[Record]) -> str:
     """What speaks against a record stands in `verdict`, which is where it is explained."""
-    rows = []
+    rows, records = [], list(records)
+    apart = differences([record.run for record in records])
     for record in records:
         made, flag = record.provenance, " (see above)" if audit.faults(record) else ""
         rows.append(
             [
-                f"`{record.run.label}`<br>`{record.id}`{flag}",
+                f"`{record.run.label}`{apart[record.id]}<br>`{record.id}`{flag}",
                 f"{made.started[:16].replace('T', NBSP)}<br>{made.device}, `{(made.commit or 'none')[:7]}`",
                 f"{made.seconds / 60:.0f}",
             ]
         )
     return table(["Run and record", "Started (UTC), machine, commit", "Minutes"], rows)
+
+
+def differences(runs: Iterable[Run]) -> dict[str, str]:
+    """By run id, in what a run differs from most of those that share its label: `, epochs 6`; mostly nothing."""
+    groups: dict[str, dict[str, dict[str, str]]] = {}
+    for run in runs:
+        groups.setdefault(run.label, {})[run.id] = _flat(asdict(run))
+    found = {}
+    for own in groups.values():
+        names = dict.fromkeys(name for values in own.values() for name in values)
+        usual = {name: Counter(values.get(name) for values in own.values()).most_common(1)[0][0] for name in names}
+        for run_id, values in own.items():
+            words = [f"{key.replace('_', ' ')} {text}" for key, text in values.items() if text != usual[key]]
+            attacks = [word for word in words if word.startswith("suite ")]
+            words = [word for word in words if word not in attacks] or ["other attacks"] * bool(attacks)
+            found[run_id] = "".join(f", {word}" for word in words)
+    return found
+
+
+def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """Nested fields by their own name; those of the suite keep its name in front, and of a donor the network counts."""
+    found: dict[str, str] = {}
+    for key, inner in value.items():
+        if key == "donor" and inner:
+            found[key] = f"{inner['dataset']}/{inner['model']}"
+        elif isinstance(inner, Mapping):
+            found |= _flat(inner, "suite " if key == "suite" else before)
+        else:
+            found[before + key] = f"{inner:g}" if isinstance(inner, float) else f"{inner}"
+    return found
 
 
 def _counted(n: int) -> str:

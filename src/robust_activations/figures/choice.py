@@ -1,4 +1,4 @@
-"""What the choice of an activation is worth: beside other changes to the same training, and beside what it costs.
+"""What the choice of an activation is worth beside other changes to the same training: one change at a time.
 
 Tables and sentences are Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
 """
@@ -15,17 +15,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from robust_activations import activations, models, studies
-from robust_activations.estimates import ON_GPU
 from robust_activations.evaluation import Suite
 from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
-from robust_activations.figures.measured import Benchmarks, Recorded, times
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import NBSP, listed, p_value, points
-from robust_activations.figures.rows import Interval, under
-from robust_activations.figures.standings import Standings, against_relu, clear, from_every_seed, over, words
+from robust_activations.figures.prose import listed, points
+from robust_activations.figures.rows import Interval, data_title, under
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
@@ -41,39 +38,11 @@ CHANGES = {
     "another network": ("model", "model_options"),
     "another way of training": ("objective",),
 }
+OPTIONS = {"denoise": "denoising blocks", "depth": "{} layers", "blocks": "{} blocks"}
 FAR = 15.0  # points: what moves accuracy further is drawn at the edge
-DEAR = 1.5  # times ReLU's step
-
-
-# ---- the answer -------------------------------------------------------------------------------------------------
-
-
-def comparable(one: Standings) -> bool:
-    """ReLU's first seed stands, and at least SiLU and GELU beside it."""
-    return 0 in one.of("relu") and {"silu", "gelu"} <= {record.run.activation for record in one.ranked}
-
-
-def answer(one: Standings) -> str:
-    """For whom must choose: which activations the scale's records tell from ReLU, and how high the highest stands."""
-    found = against_relu(one)
-    more, less, _ = told_apart(found.values())
-    count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
-    text = (
-        f"At scale {one.scale} ({one.title()}), under PGD-50, with one seed each and corrected for their number, our "
-        f"records tell {count} from ReLU"
-    )
-    sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
-    text += f": {listed(sides)}." if sides else "."
-    if sides and len(one.of("relu")) > 1:
-        text += f" From each of ReLU's {len(one.of('relu'))} seeds: {words(from_every_seed(one))}."
-    top = max(found.values(), key=lambda row: row.at.value)
-    text += f" The highest is {style.title(top.name)}, {span(top.at)} points from ReLU"
-    text += "." if top.differs else f", which after that correction may be chance (p = {p_value(top.holm)})."
-    if core := [name for name in one.core if name != "relu"]:
-        counts = {len(over(one, name)[0]) for name in core}
-        seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
-        text += f" Over {seeds} seeds {words(clear(one))} of {len(core)} differ from it beyond chance."
-    return text
+LONG = 9  # dots of a row that need more than one line, at these levels
+LEVELS = (-0.13, 0.0, 0.13)
+NAMED = ("silu", "gelu")  # whatever their place in the row
 
 
 # ---- one change at a time ---------------------------------------------------------------------------------------
@@ -168,7 +137,7 @@ def _label(kind: str, run: Run, base: Run) -> str:
     if kind == "another network":
         if run.model != base.model:
             return models.REGISTRY[run.model].title
-        return ", ".join(key if value is True else f"{key} {value}" for key, value in run.model_options.items())
+        return ", ".join(OPTIONS.get(key, f"{key} {{}}").format(value) for key, value in run.model_options.items())
     return {
         "another seed": f"seed {run.seed}",
         ACTIVATION: style.title(run.activation),
@@ -180,14 +149,43 @@ def _label(kind: str, run: Run, base: Run) -> str:
 
 
 def lever_table(one: Levers) -> str:
-    """For each kind of change: how many runs, how many differ from ReLU's beyond chance, the highest and the lowest."""
+    """For each kind of change the highest and the lowest, or the only run; how many there are, and how many differ.
+
+    A narrow screen shows the first columns.
+    """
     rows = []
     for kind, own in one.kinds.items():
         told = told_apart(change.comparison for change in own)
-        ends = [f"{end.label}, {span(end.comparison.at)}" for end in (own[-1], own[0])]
-        counts = [f"{len(own)}", f"{len(told.above)}", f"{len(told.below)}"]
-        rows.append([kind.capitalize(), *counts, ends[0], ends[1] if len(own) > 1 else ""])
-    return table(["One change", "Runs", "Above", "Below", "Highest, points", "Lowest, points"], rows)
+        high, low = (f"{end.label}:<br>{span(end.comparison.at)}" for end in (own[-1], own[0]))
+        ends = [high, low] if len(own) > 1 else [f"*only run:* {high}", ""]
+        rows.append([kind.capitalize(), *ends, f"{len(own)}", f"{len(told.above)}", f"{len(told.below)}"])
+    return table(["One change", "Highest, points", "Lowest, points", "Runs", "Above", "Below"], rows)
+
+
+def conclusion(one: Levers) -> str:
+    """A sentence: what gains most, an activation or another change, and how far another seed alone moves ReLU."""
+    own, seeds = one.of(ACTIVATION), one.of("another seed")
+    others = [change for change in one.found if change.kind not in (ACTIVATION, "another seed")]
+    if not own or not others:
+        return ""
+    base, high, best = protocol.recipe(one.scale)("relu"), own[-1], max(others, key=lambda change: change.points)
+    where = data_title(base)
+    if best.points > high.points:
+        text = f"On {where} {_done(best, base)} gained more ({points(best.points / 100)}) than any of {len(own)} "
+        text += f"activations (at most {points(high.points / 100)})"
+    else:
+        text = f"On {where} {high.label} gained more ({points(high.points / 100)}) than any other change that is "
+        text += f"recorded (at most {best.said})"
+    chance = " Both may be chance." if not (best.comparison.differs or high.comparison.differs) else ""
+    moved = listed(points(change.comparison.at.value) for change in seeds)
+    return f"{text}; another seed alone moves ReLU by {moved} points.{chance}" if seeds else f"{text}.{chance}"
+
+
+def _done(change: Change, base: Run) -> str:
+    """`doubling the epochs`, or the change in other words."""
+    if change.label == f"{2 * base.schedule.epochs} epochs":
+        return "doubling the epochs"
+    return f"{change.kind} ({change.label})"
 
 
 def weighed(one: Levers) -> str:
@@ -229,10 +227,11 @@ def lever_figure(panels: Mapping[str, Levers]) -> Figure:
     """A row for each kind of change, a dot for each run: points above ReLU's run; full dots differ beyond chance.
 
     What lies beyond `FAR` is an arrow at the edge with its number. The lowest of a row has its name to the left, the
-    highest to the right, where no other dot can be meant.
+    highest to the right, where no other dot can be meant; those of `NAMED` have theirs above and below. Dots of a long
+    row take turns in height, so that they do not hide each other.
     """
     kinds = {title: one.kinds for title, one in panels.items() if one.found}
-    heights = [0.7 + 0.44 * len(own) for own in kinds.values()]
+    heights = [1.0 + 0.46 * len(own) for own in kinds.values()]
     with frames.stacked(heights, 0.35) as (figure, axes):
         for ax, (title, rows) in zip(axes, kinds.items(), strict=True):
             near = [abs(one.points) for own in rows.values() for one in own if abs(one.points) <= FAR]
@@ -240,12 +239,11 @@ def lever_figure(panels: Mapping[str, Levers]) -> Figure:
             ax.axvline(0, color=INK, lw=1.2)
             for y, own in enumerate(rows.values()):
                 _dots(ax, own, y, 0.97 * edge)
+            ax.set_xlabel("points above ReLU's run")
             frames.label_rows(ax, list(rows))
             ax.set_xlim(-edge, edge)
             ax.xaxis.set_major_locator(MaxNLocator(10, steps=(1, 2, 5, 10)))
             ax.set_title(title, color=INK)
-        for ax in axes[-1:]:
-            ax.set_xlabel("points above ReLU's run")
         words = {"beyond chance": True, "may be chance": False}
         frames.legend(figure, [Line2D([], [], label=label, **_look(full)) for label, full in words.items()])
     return figure
@@ -257,99 +255,28 @@ def _look(full: bool) -> dict[str, Any]:
 
 def _dots(ax: Axes, own: Sequence[Change], y: int, edge: float) -> None:
     look: dict[str, Any] = {"size": 8.5, "color": INK, "textcoords": "offset points", "path_effects": frames.HALO}
-    for one in own:
+    named = {style.title(name): side for name, side in zip(NAMED, (-1, 1), strict=True)}
+    for i, one in enumerate(own):
         far, up = abs(one.points) > FAR, one.points > 0
         place = (edge if up else -edge) if far else one.points
-        ax.plot(place, y, **(_look(one.comparison.differs) | ({"marker": ">" if up else "<"} if far else {})))
+        side = named.get(one.label, 0)
+        level = LEVELS[i % len(LEVELS)] if not side else side * LEVELS[-1]
+        high = y if far or len(own) < LONG else y + level
+        ax.plot(place, high, **(_look(one.comparison.differs) | ({"marker": ">" if up else "<"} if far else {})))
+        if side and not far:
+            ax.annotate(
+                one.label, (place, high), (0, -18 * side), ha="center", va="center",
+                arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 2}, **look,
+            )  # fmt: skip
+            continue
         if not far and one in (own[0], own[-1]):
             left = one is own[0] and (len(own) > 1 or not up)
             at, ha = (-6 if left else 6, 0), "right" if left else "left"
-            ax.annotate(one.label, (place, y), at, ha=ha, va="center", **look)
+            ax.annotate(one.label, (place, high), at, ha=ha, va="center", **look)
     for side, ha in ((-1, "left"), (1, "right")):
         far_out = [one.said for one in own if side * one.points > FAR]
         half = -(-len(far_out) // 2)
-        for said, shift, va in ((far_out[:half], 5, "bottom"), (far_out[half:], -5, "top")):  # clear of nearer dots
+        up = 9 if len(own) >= LONG else 5  # clear of nearer dots
+        for said, shift, va in ((far_out[:half], up, "bottom"), (far_out[half:], -up, "top")):
             if said:
                 ax.annotate("\n".join(said), (side * edge, y), (-4 * side, shift), ha=ha, va=va, **look)
-
-
-# ---- what it costs ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Priced:
-    """An activation against ReLU under PGD-50, corrected over all activations, timed or not; and its timed step."""
-
-    comparison: Comparison
-    clean: float
-    row: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.comparison.name
-
-    @property
-    def ratio(self) -> float:
-        """The time of its training step over ReLU's."""
-        return self.row["ratio"]
-
-    @property
-    def at(self) -> Interval:
-        return self.comparison.at
-
-
-def timed_on(one: Standings, every: Benchmarks) -> Recorded | None:
-    """The benchmark of training steps with the scale's network, on the kind of machine that the scale is for."""
-    model = one.records[0].run.model
-    files = [file for file in every.of("step_cost") if (file.device != "cpu") is (one.scale in ON_GPU)]
-    return next((file for file in files if any(row["model"] == model for row in file.rows)), None)
-
-
-def priced(one: Standings, every: Benchmarks) -> list[Priced]:
-    """The protocol's activations at a scale whose step was timed with the scale's network, the cheapest first."""
-    file, relu = timed_on(one, every), one.of("relu")[0]
-    rows = {row["activation"]: row for row in file.rows if row["model"] == relu.run.model} if file else {}
-    clean = against_relu(one, "clean")
-    found = [Priced(row, clean[name].at.value, rows[name]) for name, row in against_relu(one).items() if name in rows]
-    return sorted(found, key=lambda priced: priced.ratio)
-
-
-def price_figure(panels: Mapping[str, Sequence[Priced]]) -> Figure:
-    """To the right what a step costs, upwards what it gains under PGD-50, both with their spread; ReLU is the cross.
-
-    Those that stand out have names: beyond chance, as dear as `DEAR`, or the last on an axis. The table has all.
-    """
-    panels = {title: found for title, found in panels.items() if found}
-    keys = frames.accents([one.name for found in panels.values() for one in found])
-    foot = frames.legend_height([f"{key.get_label()}" for key in keys])
-    with frames.stacked([4.0] * len(panels), foot) as (figure, axes):
-        for ax, (title, found) in zip(axes, panels.items(), strict=True):
-            ax.axhline(0, color=INK, lw=1)
-            ax.plot(1, 0, "x", color=style.colour("relu"), ms=8, mew=2)
-            ends = [found[0], found[-1], *(end(found, key=lambda one: one.at.value) for end in (min, max))]
-            for one in found:
-                look, y = frames.accent(one.name), 100 * one.at.value
-                ax.plot([one.ratio] * 2, [100 * one.at.low, 100 * one.at.high], color=look["color"], lw=0.9, alpha=0.3)
-                ax.plot([one.row["ratio_min"], one.row["ratio_max"]], [y, y], color=look["color"], lw=0.9, alpha=0.3)
-                face = look["color"] if one.comparison.differs else "white"
-                ax.plot(one.ratio, y, ls="", mfc=face, mew=1.2, **look)
-                if one.comparison.differs or one.ratio >= DEAR or one in ends:
-                    frames.beside(ax, style.title(one.name), (one.ratio, y), INK)
-            if found[-1].ratio > 2:
-                frames.ratios(ax)
-            ax.set_title(title, color=INK)
-            ax.set(xlabel="time of a training step, ReLU = 1", ylabel="points above ReLU, PGD-50")
-        frames.legend(figure, keys)
-        frames.settle(figure)
-    return figure
-
-
-def price_table(found: Sequence[Priced]) -> str:
-    """The same as a table, and the difference on clean images."""
-    rows = []
-    for one in found:
-        low, high = times(one.row["ratio_min"]), times(one.row["ratio_max"])
-        spread = f"{times(one.ratio)} ({low}{NBSP}to{NBSP}{high})" if low != high else times(one.ratio)
-        above, *_, p = one.comparison.cells
-        rows.append([style.title(one.name), spread, points(one.clean), above, p])
-    return table(["Activation", "Step, ReLU = 1", "Clean, points", "PGD-50, points", "p, Holm"], rows)

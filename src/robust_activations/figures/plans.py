@@ -21,7 +21,7 @@ from robust_activations.run import Run
 
 
 def plan(study: str) -> str:
-    """For each scale: runs, recorded ones, the time these took, an estimate for the rest, and the command.
+    """For each scale that has runs: how many, recorded ones, the time these took, and an estimate for the rest.
 
     Times are those of two cores, of which each thread takes one, or of one GPU. An estimate adds, of recorded runs on
     such a device with the same dataset, network and objective, the median of an epoch's training, times the epochs, and
@@ -32,6 +32,8 @@ def plan(study: str) -> str:
     rows = []
     for scale in paths.SCALES:
         records, wanted = read(paths.ledger(scale)), one.runs(scale)
+        if not wanted:
+            continue
         made = records.of(wanted)
         missing = [run for run in wanted if run not in records]
         costs = [cost for run in missing if (cost := estimates.estimate(run, records, scale)) is not None]
@@ -43,10 +45,9 @@ def plan(study: str) -> str:
                 f"{len(made)}",
                 _time(sum(map(estimates.seconds, made))) if made else NOTHING,
                 rest if costs else NOTHING,
-                f"`robust-activations run {study} --scale {scale}`",
             ]
         )
-    return table(["Scale", "Runs", "Recorded", "Took", "The rest, estimated", "Command"], rows)
+    return table(["Scale", "Runs", "Recorded", "Took", "The rest, estimated"], rows)
 
 
 def _time(seconds: float) -> str:
@@ -59,8 +60,9 @@ def costs(study: str) -> str:
         [
             "What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from "
             "recorded runs with the same data, network and objective on the same kind of device, CPU or GPU, and where "
-            "there is no such record it stays open. A run can be stopped at any moment, and the same command goes on "
-            "from there.",
+            "there is no such record it stays open. "
+            f"`robust-activations run {study} --scale SCALE` makes what is missing; it can be stopped at any moment, "
+            "and the same command goes on from there.",
             plan(study),
             "Times at `digits` and `cpu` are those of two cores: of two runs side by side, with a core each, every "
             "second counts half. At `gpu` and `paper` they are those of one GPU. They come from the clock: a run that "

@@ -26,6 +26,14 @@ ATTACKS = {
 }
 
 
+DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+
+
+def data_title(run: Run) -> str:
+    """The dataset as a sentence has it."""
+    return DATA.get(run.dataset, run.dataset)
+
+
 def norm(run: Run) -> str:
     return {"linf": "ℓ∞", "l2": "ℓ2"}[run.threat.norm]
 

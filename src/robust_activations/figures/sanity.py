@@ -30,13 +30,15 @@ class Panel:
     xlabel: str
     log: bool = False
     whole: bool = False  # from 0 to 100 %, so that panels can be compared
+    title: str = ""  # a panel with one has a legend of its own
+    mark: float | None = None  # a dotted line
 
 
-def falling(curves: Mapping[str, Curve], xlabel: str) -> Panel:
-    """Accuracy against ε with Wilson's interval, for each activation; all at the same radii."""
+def falling(curves: Mapping[str, Curve], title: str, mark: float) -> Panel:
+    """Accuracy against ε with Wilson's interval, for each activation; all at the same radii. `mark` is one of them."""
     (radii,) = {curve.radii for curve in curves.values()}
     heights = {name: [Interval.share(count, curve.n) for count in curve.correct] for name, curve in curves.items()}
-    return Panel(radii, heights, xlabel, whole=True)
+    return Panel(radii, heights, "ε", whole=True, title=title, mark=mark)
 
 
 def share(right: Bool[Tensor, " n"]) -> Interval:
@@ -45,16 +47,23 @@ def share(right: Bool[Tensor, " n"]) -> Interval:
 
 
 def curves(*panels: Panel) -> Figure:
-    """Panels below one another, in the activations' colours; bands are the 95 % intervals."""
-    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
-    foot = frames.legend_height([style.title(name) for name in names])
+    """Panels below one another, in the activations' colours; bands are the 95 % intervals.
+
+    A panel with a title has a legend of its own, of what it shows.
+    """
+    names = list(dict.fromkeys(name for panel in panels if not panel.title for name in panel.curves))
+    foot = frames.legend_height([style.title(name) for name in names]) if names else 0.0
     with frames.stacked([2.3] * len(panels), foot) as (figure, axes):
         for ax, panel in zip(axes, panels, strict=True):
             for over, (name, curve) in enumerate(reversed([*panel.curves.items()])):
                 value, low, high = zip(*curve, strict=True)
                 ax.fill_between(panel.x, low, high, color=style.colour(name), alpha=0.12, lw=0)
                 # The first is on top; where they coincide, those below stick out.
-                ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * (len(panel.curves) - 1 - over), **_look(name))
+                below = len(panel.curves) - 1 - over
+                if panel.title:
+                    ax.plot(panel.x, value, lw=1.2 + 0.9 * below, color=style.colour(name), label=style.title(name))
+                else:
+                    ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * below, **_look(name))
             if panel.log:
                 ax.set_xscale("log")
                 ax.set_xticks(panel.x, [f"{x:g}" for x in panel.x], size=9)
@@ -63,6 +72,11 @@ def curves(*panels: Panel) -> Figure:
             ax.set(xlabel=panel.xlabel, ylabel="correct")
             if panel.whole:
                 ax.set_ylim(-0.03, 1.03)
+            if panel.mark:
+                ax.axvline(panel.mark, color=frames.GREY, lw=1.2, ls=":", zorder=1)
+            if panel.title:
+                ax.set_title(panel.title, color=frames.INK)
+                ax.legend(*(one[::-1] for one in ax.get_legend_handles_labels()), loc="upper right")
         frames.legend(figure, [Line2D([], [], label=style.title(name), **_look(name)) for name in names])
     return figure
 

@@ -7,27 +7,27 @@ from collections.abc import Iterable
 from robust_activations.evaluation import Check, Evaluation
 from robust_activations.ledger import Record
 
-# Why a committed record stays although something is wrong with it: by run id and fault, printed with it.
+# Why a committed record stays although something is wrong with it: by run id and fault, printed with it. Which verdicts
+# rest on it is not written here but computed, by `figures.audits.resting`.
 LOOSE = (
     "This run lets β go, without the authors' penalty and clip, to show what they are for. β ended beyond 300,000, "
     "where PSSiLU is the identity, and the network is right on 18 % of clean images. Its accuracy under attack means "
-    "nothing, and no verdict rests on it."
+    "nothing."
 )
 EXPLAINED: dict[tuple[str, str], str] = {
     ("b004088d1418", "zero_gradient"): LOOSE,
     ("b004088d1418", "unbounded"): "As above.",
     ("b004088d1418", "black_box"): "As above.",
     ("32d27686af80", "collapsed"): (
-        "SPLASH in LeNet-5 without BatchNorm, a choice that is made otherwise to see what it does: it diverges. No "
-        "verdict rests on it."
+        "SPLASH in LeNet-5 without BatchNorm, a choice that is made otherwise to see what it does: it diverges."
     ),
     ("48983e9b65d4", "collapsed"): (
         "The control of the transfer to CIFAR-100 whose gates are random and frozen: one-step adversarial training "
-        "overfits catastrophically there, from the second epoch on. No verdict rests on it."
+        "overfits catastrophically there, from the second epoch on."
     ),
     ("c399014d2c28", "collapsed"): (
         "One-step adversarial training overfits catastrophically with tanh, from the first epoch on. That is a finding "
-        "about the recipe; tanh is not ranked there, and no verdict rests on it."
+        "about the recipe; tanh is not ranked there."
     ),
     ("f422ced41652", "black_box"): (
         "Trained again, to the same bits, and attacked once more: three of its first 100 test images withstand PGD-50 "
