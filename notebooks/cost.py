@@ -1,25 +1,26 @@
 # %% [markdown]
 # # What it costs
 #
-# Adversarial training is dear because every update is preceded by an attack, and an attack is many passes through the
+# Adversarial training is expensive because every update is preceded by an attack, and an attack is many passes through the
 # network. An activation is called for every value in every layer in each of those passes. So before anybody adopts PSSiLU or
 # SPLASH, a fair question is: what does it cost? And before anybody waits: how much of the waiting is necessary at all?
 #
 # **At the end you will know**
 #
+# - what each activation costs, in a whole step and by itself;
 # - what a training step is made of, and which of its passes are made in vain in loops as they are usually written;
 # - how fast this library is beside such loops, and where it misses what we wanted of it;
-# - what each activation costs, by itself and in a whole step;
 # - how little time it takes to train a network that withstands AutoAttack to some degree;
 # - how to read a ratio of two times, and when to distrust it.
 #
-# *Reading time: 10 minutes. Run time: seconds. Nothing is trained or timed on this page: it shows the records of
+# *Reading time: 15 minutes. Run time: seconds. Nothing is trained or timed on this page: it shows the records of
 # `benchmarks/`, each with its machine and its commit in the last section.*
 
 # %%
-from robust_activations.figures import cost, measured
+from robust_activations.figures import cost, measured, prices, standings
 
 every = measured.benchmarks()  # reads data/ledger/benchmarks
+scales = standings.recorded()  # whose networks were timed
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -44,7 +45,47 @@ note("cost_target_step", next(iter(targets["step_cost"]), "(not recorded)"))
 
 # %% [markdown]
 # Devices with records: {glue:text}`cost_devices`. Where a benchmark has none on one of them, its section says so.
+
+# %% [markdown]
+# ## What does another activation cost in practice?
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(said for one in scales if (said := prices.said(prices.priced(one, every), one, every))))
+
+# %% mystnb={"image": {"alt": "A dot plot with one row an activation, the cheapest on top, of the time of a training step relative to ReLU's on a logarithmic axis, each with a short horizontal line. A black vertical line marks ReLU, a dashed one the target. Open dots mark the activations that look at more than one number.", "width": "460px"}, "figure": {"caption": "A whole step of PGD-10 adversarial training in bfloat16 with each activation, relative to ReLU: ratio of medians (dot) and the range over neighbouring turns (line). Dashed: the target. Open: activations that look at more than one number, for which nothing was promised.", "name": "fig-cost-step"}} tags=["hide-input"]
+cost.step_cost(every)
+
+# %% [markdown]
+# An activation is only a part of a step, beside the convolutions. So what counts is the whole step of PGD-10 adversarial training, attack and
+# update, relative to the same step with ReLU. We wanted at most {glue:text}`cost_target_step` of every elementwise one. What each gains for its price:
+# {numref}`fig-choice-price`.
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(measured.step_cost(every))
+
+# %% [markdown]
+# ## One activation by itself
 #
+# How long does the activation take on a tensor of the size that it meets in the network? The measure is torch's own SiLU, which is
+# smooth and has no parameters: one with parameters should not cost much more. We wanted at most {glue:text}`cost_target` times its time, and
+# {glue:text}`cost_target_splash` times for SPLASH with its many hinges. {numref}`fig-cost-activations`
+# shows two uses: forward and backward to the input, as in the attack; and with the backward pass to the parameters too, as in the update. The table
+# has forward alone as well. The diamonds are the formula as one would write it down in PyTorch, with autograd's backward pass.
+
+# %% mystnb={"image": {"alt": "Two panels side by side with one row an activation and a logarithmic axis of time relative to SiLU: forward and backward to the input, and with the backward to the parameters. Filled dots for this library lie near the lines at one and at the targets; open diamonds for the plain formula of most parametric activations lie far to their right.", "width": "460px"}, "figure": {"caption": "Time of an activation relative to torch's SiLU in bfloat16: this library (dot: median over the shapes of ResNet layers, line: their range) and the plain formula (diamond). Dashed: the target of the parametric and smooth ones; dotted: that of SPLASH. Activations that look at more than one number are in the table alone.", "name": "fig-cost-activations"}} tags=["hide-input"]
+cost.activations(every)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(measured.activations(every))
+
+# %% mystnb={"markdown_format": "myst", "code_prompt_show": "Show the table", "code_prompt_hide": "Hide the table"} tags=["hide-cell"]
+Markdown(measured.activation_table(every))
+
+# %% [markdown]
+# A row is one shape in one use. The sentence gives in brackets, and the table in its last column, how many rows miss the target, however narrowly. The
+# table's numbers are medians over the shapes, in bfloat16, as multiples of SiLU's time.
+
+# %% [markdown]
 # ## What a step is made of
 #
 # Count in **forward-equivalents**: a forward pass, a backward pass to the input and a backward pass to the weights are about the
@@ -70,6 +111,8 @@ note("cost_target_step", next(iter(targets["step_cost"]), "(not recorded)"))
 cost.steps()
 
 # %% [markdown]
+# ## How the engine compares
+#
 # So counting alone saves {glue:text}`cost_share` % of PGD-10. The rest of the way is not about doing less but about doing it where the
 # hardware is fast:
 #
@@ -93,8 +136,9 @@ cost.steps()
 # : on a GPU the whole step is recorded once as a CUDA graph and then replayed, so that small kernels do not wait for Python.
 #
 # None of this changes what is computed by more than rounding.
-#
-# ## Against the usual loop
+
+# %% [markdown]
+# ### Against the usual loop
 #
 # The other side is the loop that tutorials show: a `DataLoader` with two workers, PGD-10 of
 # [torchattacks](https://github.com/Harry24k/adversarial-attacks-pytorch) or [foolbox](https://github.com/bethgelab/foolbox),
@@ -112,7 +156,7 @@ Markdown(measured.throughput(every))
 Markdown(measured.throughput_table(every))
 
 # %% [markdown]
-# In the table's brackets stand the least and the greatest ratio of a turn, where there were several.
+# Brackets: smallest and largest ratio over the turns, where there were several.
 #
 # Which part of the engine gives how much? Here PGD-10 on one batch of 128 is run as training runs it, and then with one thing
 # changed at a time. Above 1, the change is slower.
@@ -121,46 +165,9 @@ Markdown(measured.throughput_table(every))
 Markdown(measured.ablation_table(every))
 
 # %% [markdown]
-# ## One activation by itself
+# ### AutoAttack
 #
-# How long does the activation take on a tensor of the size that it meets in the network? The measure is torch's own SiLU, which is
-# smooth and has no parameters: one with parameters should not be much dearer. We wanted at most {glue:text}`cost_target` times its time, and
-# {glue:text}`cost_target_splash` times for SPLASH with its many hinges. {numref}`fig-cost-activations`
-# shows three uses: forward alone; with the backward pass to the input, as in the attack; and with that to the parameters, as in
-# the update. The diamonds are the formula as one would write it down in PyTorch, with autograd's backward pass.
-
-# %% mystnb={"image": {"alt": "Three panels side by side with one row an activation and a logarithmic axis of time relative to SiLU: forward, with the backward to the input, and with that to the parameters. Filled dots for this library lie near the lines at one and at the targets; open diamonds for the plain formula of most parametric activations lie far to their right.", "width": "460px"}, "figure": {"caption": "Time of an activation relative to torch's SiLU in bfloat16: this library (dot: median over the shapes of ResNet layers, line: their range) and the plain formula (diamond). Dashed: the target of the parametric and smooth ones; dotted: that of SPLASH. Activations that look at more than one number are in the table alone.", "name": "fig-cost-activations"}} tags=["hide-input"]
-cost.activations(every)
-
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(measured.activations(every))
-
-# %% mystnb={"markdown_format": "myst", "code_prompt_show": "Show the table", "code_prompt_hide": "Hide the table"} tags=["hide-cell"]
-Markdown(measured.activation_table(every))
-
-# %% [markdown]
-# A row is one shape in one use. In brackets stands the number of rows that miss the target, however narrowly. The table's numbers are
-# medians over the shapes, in bfloat16, as multiples of SiLU's time.
-#
-# ## What does PSSiLU cost in practice?
-#
-# An activation is only a part of a step, beside the convolutions. So what counts in the end is the whole step of PGD-10
-# adversarial training, attack and update, relative to the same step with ReLU. We wanted at most
-# {glue:text}`cost_target_step` of every elementwise one.
-
-# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(measured.step_cost(every))
-
-# %% mystnb={"image": {"alt": "A dot plot with one row an activation, the cheapest on top, of the time of a training step relative to ReLU's on a logarithmic axis, each with a short horizontal line. A black vertical line marks ReLU, a dashed one the target. Open dots mark the activations that look at more than one number.", "width": "460px"}, "figure": {"caption": "A whole step of PGD-10 adversarial training in bfloat16 with each activation, relative to ReLU: ratio of medians (dot) and the range over neighbouring turns (line). Dashed: the target. Open: activations that look at more than one number, for which nothing was promised.", "name": "fig-cost-step"}} tags=["hide-input"]
-cost.step_cost(every)
-
-# %% [markdown]
-# This is the answer that {doc}`/notebooks/protocol_01_ranking` could not give: there, a network of three layers on tiny images spends
-# its time in other places.
-#
-# ## AutoAttack
-#
-# Evaluation is dear too. The library runs the authors' attacks {cite}`croce2020` on the folded network, channels last and with fused
+# Evaluation is expensive too. The library runs the authors' attacks {cite}`croce2020` on the folded network, channels last and with fused
 # activations; the other side is the package *pyautoattack* as its users call it, on the network as it is. Both are in float32.
 # AutoAttack amplifies rounding: two runs that differ in the last bit of a gradient can part ways. So what has to agree is the verdict, image by
 # image.
@@ -172,7 +179,7 @@ Markdown(measured.autoattack(every))
 Markdown(measured.autoattack_table(every))
 
 # %% [markdown]
-# ## What grows, and where it bends
+# ### What grows, and where it bends
 #
 # {numref}`fig-cost-scaling` changes one thing at a time. Twice the image side is four times the pixels, twice the width four times the
 # weights: where the hardware is busy, cost grows with the square. Where it is not, something else is paid for, such as the start of every
@@ -189,8 +196,9 @@ Markdown(measured.scaling_table(every))
 
 # %% [markdown]
 # On a CPU the memory is that of the whole process, on a GPU that of the tensors.
-#
-# ## A robust speedrun
+
+# %% [markdown]
+# ### A robust speedrun
 #
 # How little training does it take? In the spirit of [airbench](https://github.com/KellerJordan/cifar10-airbench) the clock
 # starts with random weights and stops after the last update; loading, a warm-up on other weights and the evaluation do not count.
@@ -205,10 +213,11 @@ Markdown(measured.speedrun_table(every))
 
 # %% [markdown]
 # These are all the recipes of the race that were recorded, the slower ones too: a name says the objective and the epochs. Training time is the
-# median over the seeds, in brackets the least and the greatest; robust accuracy is their mean, in brackets the 95 % Wilson interval {cite}`wilson1927` for *n* images. **It is the accuracy of a
+# median over the seeds, in brackets the smallest and the largest; robust accuracy is their mean, in brackets the 95 % Wilson interval {cite}`wilson1927` for *n* images. **It is the accuracy of a
 # race, not a result:** the recipes were chosen by looking at these very images.
-#
-# ## What was tried and did not help
+
+# %% [markdown]
+# ### What was tried and did not help
 #
 # - **Compiling the network** with `torch.compile` ({glue:text}`cost_compiled`). On a CPU that gains
 #   too little for what it takes, so the engine does not compile.
@@ -290,7 +299,7 @@ from robust_activations.training import Objective
 counted = cost.passes(Objective("fgsm_rs"))
 print(counted)
 pgd10 = sum(here["PGD-10"].values())
-print(f"{sum(counted.values())} in all; PGD-10 is {pgd10 / sum(counted.values()):.1f} times as dear")
+print(f"{sum(counted.values())} in all; PGD-10 costs {pgd10 / sum(counted.values()):.1f} times as much")
 
 # %% [markdown]
 # ````{solution-end}

@@ -7,59 +7,72 @@
 #
 # **At the end you will know**
 #
-# - how the activations rank on a small problem, with an interval on every number;
+# - how the activations rank, with an interval on every number;
 # - which of them differ from ReLU beyond chance, image by image and seed by seed;
 # - what they learned while they were trained, and what they cost;
-# - how to tell a ranking from a lottery, and what images of 8×8 pixels cannot tell.
+# - whether the order on 8×8 digits is the order on photographs;
+# - how to tell a ranking from a lottery.
 #
-# *Reading time: 15 minutes. Run time: several minutes on two cores, in which every network of scale `digits` is
+# *Reading time: 24 minutes. Run time: several minutes on two cores, in which every network of scale `digits` is
 # trained; those of larger scales are not, their records are read.*
 
-# %%
+# %% tags=["hide-input"]
 from pprint import pprint
 
-from robust_activations import paths, studies
-from robust_activations.figures import claims, critics, measured, prices, robustness, standings
+from robust_activations import models, paths, studies
+from robust_activations.figures import answers, claims, critics, measured, prices, robustness, standings
 from robust_activations.figures.audits import sound
+from robust_activations.figures.histories import tracks
 from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
 
 records = studies.collect("protocol")  # trains what is missing
-digits = standings.standings("digits", records)
-scales = [digits, *standings.recorded()]  # and what is kept of larger scales
 committed = Ledger(paths.ledger("cpu"))  # all scales but digits share a folder
+digits = standings.standings("digits", records)
+larger = [one for one in reversed(standings.recorded()) if answers.comparable(one)]
+scales = [*larger, digits]  # the largest that is recorded first
+main = scales[0]
+firm = next(one for one in scales if len(one.core) > 1)  # the largest with several seeds
 
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
 from scipy import stats
 
-from robust_activations import data
 from robust_activations.figures import style
-from robust_activations.figures.prose import note, points
+from robust_activations.figures.plans import OBJECTIVES
+from robust_activations.figures.prose import note
+from robust_activations.figures.rows import ATTACKS, data_title, norm
 
-run = protocol.recipe("digits")("relu")
-relu, ranked = digits.of("relu")[0], digits.ranked
+run = protocol.recipe(main.scale)("relu")
+relu, ranked = main.of("relu")[0], main.ranked
 n = relu.best.outcomes["pgd50"].n
-every = records.of(protocol.STUDY.runs("digits"))
+ledgers = {one.scale: records if one is digits else committed for one in scales}
+every = ledgers[main.scale].of(protocol.STUDY.runs(main.scale))
+live = records.of(protocol.STUDY.runs("digits"))
+steps = run.objective.attack.steps
+note("data", data_title(run))
+note("main", main.scale)
+note("network", models.REGISTRY[run.model].title)
+note("training", OBJECTIVES[run.objective.name] + (f", {steps} steps" if run.objective.name == "pgd_at" else ""))
+note("attacks", ", ".join(ATTACKS[name] for name in relu.best.outcomes))
 note("runs", len(every))
 note("activations", len({record.run.activation for record in every}))
 note("decayed", sum(record.run.schedule.weight_decay != run.schedule.weight_decay for record in every))
-note("minutes", f"{sum(record.provenance.seconds for record in every) / 120:.0f}")
+note("minutes", f"{sum(record.provenance.seconds for record in live) / 120:.0f}")
+note("live", len(live))
 note("parameters", f"{relu.parameters:,}")
-note("eps", f"{run.threat.eps}")
-note("radius", f"{run.threat.radius:g}")
-note("steps", run.objective.attack.steps)
+note("eps", f"{norm(run)} {run.threat.eps}")
 note("epochs", run.schedule.epochs)
 note("batch", run.schedule.batch_size)
 note("lr", f"{run.schedule.lr:g}")
 note("decay", f"{run.schedule.weight_decay:g}")
-note("held", run.held_out)
-note("trained_on", f"{len(data.load('digits').train_images) - run.held_out:,}")
-note("seed_count", len(protocol.SEEDS))
-note("core_count", len(protocol.core("digits")))
-note("n", n)
+note("held", f"{run.held_out:,}")
+note("core_count", len(protocol.core(main.scale)))
+note("n", f"{n:,}")
 note("shape", run.schedule.shape)
+note("digits_n", digits.of("relu")[0].best.outcomes["pgd50"].n)
+note("digits_eps", digits.of("relu")[0].run.threat.eps)
 options = {name: set(values) for name, values in protocol.OPTIONS.items()}
 note("special", standings.words(options) if options else "none")
 
@@ -70,51 +83,39 @@ note("special", standings.words(options) if options else "none")
 # in the name, and those of other seeds in the seed. The exceptions, activations that are trained with options of their own as
 # their authors do: {glue:text}`special`.
 
-# %%
-pprint(protocol.recipe("digits")("relu"), width=76)
+# %% mystnb={"code_prompt_show": "Show ReLU's run", "code_prompt_hide": "Hide ReLU's run"} tags=["hide-cell"]
+pprint(protocol.recipe(main.scale)("relu"), width=76)
 
 # %% [markdown]
-# In words:
+# In words, for {glue:text}`data`, the largest scale that is recorded (scale {glue:text}`main`):
 #
 # network
-# : three convolutions with BatchNorm before each activation, {glue:text}`parameters` parameters with ReLU.
+# : {glue:text}`network`, {glue:text}`parameters` parameters with ReLU.
 #
 # data
-# : 8×8 images of digits: {glue:text}`trained_on` to train on, {glue:text}`held` held out to choose the epoch, and
-#   {glue:text}`n` test images that are looked at once, at the end.
+# : {glue:text}`data`: {glue:text}`held` training images held out to choose the epoch, and the first {glue:text}`n` test images.
 #
 # training
-# : PGD adversarial training {cite}`madry2018` with {glue:text}`steps` steps in $\ell_\infty$ with ε = {glue:text}`eps` =
-#   {glue:text}`radius`. {glue:text}`epochs` epochs of SGD with Nesterov momentum, batches of {glue:text}`batch`, learning
+# : {glue:text}`training`, at {glue:text}`eps`. {glue:text}`epochs` epochs of SGD with Nesterov momentum, batches of {glue:text}`batch`, learning
 #   rate {glue:text}`lr` ({glue:text}`shape`), weight decay {glue:text}`decay` on weights but not on the activations' parameters.
 #
 # attacks
-# : FGSM, PGD-20, and PGD-50 with three starts at the same ε, on the epoch that did best under PGD-10 on the held-out images.
+# : {glue:text}`attacks`, on the epoch that did best under PGD-10 on the held-out images.
 #
-# That is {glue:text}`runs` runs for {glue:text}`activations` activations: one seed each, {glue:text}`seed_count` seeds for the core of
-# {glue:text}`core_count` that the papers are about, and {glue:text}`decayed` with another weight decay, which have a section of their own below.
-# Two processes needed about {glue:text}`minutes` minutes for them on the machine that made this page.
+# That is {glue:text}`runs` records of {glue:text}`activations` activations: one seed each, more for the core of {glue:text}`core_count` that the
+# papers are about, and {glue:text}`decayed` with another weight decay, which have a section of their own below. The same on 8×8 digits, with
+# PGD-7 and a network of three layers, is trained live: {glue:text}`live` runs, for which two processes needed about {glue:text}`minutes` minutes on
+# the machine that made this page.
 
 # %% tags=["remove-cell"]
-larger = [one.scale for one in scales[1:]]
-if larger:
-    kept = f"Beside the digits stand the records of scale {' and '.join(larger)}, in the same order of rows."
-else:
-    kept = (
-        "Records of this study at the larger scales (`cpu`: CIFAR-10 in minutes a run; `gpu`: CIFAR-10 with ResNet-18) "
-        "would stand beside these; none are in the repository's ledger yet."
-    )
-if digits.collapsed:
+if main.collapsed:
     fallen = "; ".join(
         f"{style.title(record.run.activation)}, seed {record.run.seed} ({record.collapsed})"
-        for record in digits.collapsed
+        for record in main.collapsed
     )
     fallen = f"**Collapsed, and therefore not ranked:** {fallen}. What follows leaves these runs out."
 else:
     fallen = "**No run collapsed**, so none had to be left out."
-weak = [record.run.activation for record in ranked if record.best.outcomes["clean"].accuracy < 0.9]
-if weak:
-    fallen += f" Under 90 % on clean images, a sign of training that went wrong: {standings.words(weak)}."
 first, final = ranked[0].run.activation, ranked[-1].run.activation
 width = relu.best.outcomes["pgd50"].interval
 inside = sum(width[0] <= record.best.outcomes["pgd50"].accuracy <= width[1] for record in ranked) - 1
@@ -131,15 +132,14 @@ note("half_width", f"{50 * (width[1] - width[0]):.1f}")
 # %% [markdown]
 # ## The ranking
 #
-# In this one comparison {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
-# {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`. On images this easy,
-# clean accuracies say little.
+# In this one comparison on {glue:text}`data` {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
+# {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`.
 
-# %% mystnb={"image": {"alt": "A dot plot with one row an activation, sorted by accuracy under PGD-50, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255; data, ε and n of each panel are in its title. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two dot plots side by side, CIFAR-10 and the digits, with one row an activation, sorted by accuracy under PGD-50 on CIFAR-10, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch; data, ε and n of each panel are in its title. In the order of the left panel. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
 robustness.ranking(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(f"{fallen}\n\n{kept}")
+Markdown(fallen)
 
 # %% [markdown]
 # Read the intervals before the order. With {glue:text}`n` images, an accuracy near ReLU's is known to about
@@ -147,14 +147,14 @@ Markdown(f"{fallen}\n\n{kept}")
 # ReLU's interval.
 
 # %% tags=["remove-cell"]
-rows = [*standings.against_relu(digits).values()]
+rows = [*standings.against_relu(main).values()]
 raw = [row for row in rows if row.test.p < 0.05]
-firm = [row for row in rows if row.differs]
+told = [row for row in rows if row.differs]
 discordant = int(np.median([row.test.only_first + row.test.only_second for row in rows]))
 note("comparisons", len(rows))
 note("raw", len(raw))
 note("expected", f"{0.05 * len(rows):.1f}")
-note("firm", len(firm))
+note("firm", len(told))
 note("discordant", discordant)
 note("surplus", standings.detectable(discordant))
 note("surplus_points", f"{100 * standings.detectable(discordant) / n:.1f}")
@@ -167,8 +167,8 @@ note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows))
 # tells them apart are the images that one gets right under attack and the other does not. McNemar's test
 # {cite}`mcnemar1947` asks whether those split more unevenly than a fair coin would.
 #
-# And on the digits {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 some {glue:text}`expected` of them would come out
-# "significant" if no activation differed from ReLU at all. Holm's correction multiplies the smallest p-value by the number of
+# And on {glue:text}`data` {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 at most {glue:text}`expected` of them would come out
+# "significant" on average if no activation differed from ReLU at all. Holm's correction multiplies the smallest p-value by the number of
 # comparisons, the next by one less, and so on, so that the chance of even one false alarm stays under 5 %. Without the
 # correction {glue:text}`raw` of them are below 0.05, with it {glue:text}`firm`.
 
@@ -176,35 +176,40 @@ note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows))
 titles = {one.scale: f"Scale `{one.scale}` ({one.title()})" for one in scales}
 Markdown(
     "\n\n".join(
-        f"**{titles[one.scale]}.** {standings.against_relu_in_words(one)}\n\n{standings.difference_table(one)}"
+        f"**{titles[one.scale]}.** {standings.against_relu_in_words(one)}\n\n"
+        + (f"::::{{dropdown}} The table of the digits\n{standings.difference_table(one)}\n::::"
+           if one is digits and one is not main else standings.difference_table(one))
         for one in scales
     )
-)
+)  # fmt: skip
 
 # %% [markdown]
 # *Accuracies with 95 % Wilson intervals, first seed, best epoch. The difference, and the images that only one of the two gets right, are under PGD-50;
 # p from McNemar's exact test; bold: below 0.05 after Holm's correction.*
 #
-# How large must a difference be for this test to see it? On the digits, in the middle case, the two networks disagree on
+# How large must a difference be for this test to see it? On {glue:text}`data`, in the middle case, the two networks disagree on
 # {glue:text}`discordant` images. Then one must win {glue:text}`surplus` more of them than the other, which is
 # {glue:text}`surplus_points` points, for a single comparison, and {glue:text}`surplus_holm` points to be the one that
 # stands out among all. Smaller differences may be real. Here they are invisible.
 
 # %% tags=["remove-cell"]
 several = [one for one in scales if len(one.core) > 1]
-spread = [record.best.outcomes["pgd50"].accuracy for record in digits.of("relu").values()]
-note("seeds", len(digits.seeds))
+spread = [record.best.outcomes["pgd50"].accuracy for record in main.of("relu").values()]
+counts = {len(standings.over(main, name)[0]) for name in main.core if name != "relu"} or {1}
+note("relu_seeds", len(spread))
 note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
-note("factor", f"{stats.t.ppf(0.975, len(digits.seeds) - 1):.1f}" if len(digits.seeds) > 1 else "infinitely many")
+note("seeds", " to ".join(f"{count}" for count in dict.fromkeys((min(counts), max(counts)))))
+factors = {f"{stats.t.ppf(0.975, count - 1):.1f}" for count in counts if count > 1} or {"infinitely many"}
+note("factor", " or ".join(sorted(factors)))
 
 # %% [markdown]
 # ## Over seeds
 #
 # The test above takes two trained networks as given. Train them again from another seed and both change: ReLU's own accuracy
-# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`seeds` seeds on the digits. A claim about an *activation* must survive
+# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`relu_seeds` seeds on {glue:text}`data`. A claim about an *activation* must survive
 # that. So the core has several seeds, and we compare within each.
 
-# %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Digits: n = 497 images a seed, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -218,8 +223,8 @@ Markdown(
 # %% [markdown]
 # *Points above ReLU under PGD-50, on the same n images a seed.*
 #
-# With {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
-# seeds need 12.7 and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
+# On {glue:text}`data`, with {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
+# seeds need 12.7, three 4.3, and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
 # intervals are several: the more of them, the likelier that one excludes 0 by luck.
 
 # %% [markdown]
@@ -229,20 +234,21 @@ Markdown(
 # with several we take the one that did best on held-out images, and compare each with ReLU, which has chosen as well.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(critics.tuned_table({one.scale: records if one is digits else committed for one in scales}))
+Markdown(critics.tuned_table(ledgers))
 
 # %% tags=["remove-cell"]
-redrawn = standings.redrawn(digits)
+redrawn = standings.redrawn(main)
 names = [record.run.activation for record in ranked]
 wins = (redrawn[:, 0] == 1).mean()
 low, high = np.quantile(redrawn[:, names.index("relu")], (0.025, 0.975))
-same, pairs = standings.kept(digits)
+same, pairs = standings.kept(firm)
 note("wins", f"{wins:.0%}")
 note("relu_low", f"{low:.0f}")
 note("relu_high", f"{high:.0f}")
 note("same", f"{same} {'stands' if same == 1 else 'stand'}")
 note("pairs", pairs)
-note("chance", f"{pairs * 2 / 2 ** len(digits.seeds):.0f}")
+note("all_seeds", len(firm.seeds))
+note("chance", f"{pairs * 2 / 2 ** len(firm.seeds):g}")
 
 # %% [markdown]
 # ## How firm is the order?
@@ -251,26 +257,35 @@ note("chance", f"{pairs * 2 / 2 ** len(digits.seeds):.0f}")
 # those we have, many times, and ranking anew. {glue:text}`first`, first above, stays first (alone or with others) in
 # {glue:text}`wins` of the draws. ReLU's place ranges from {glue:text}`relu_low` to {glue:text}`relu_high`.
 
-# %% mystnb={"image": {"alt": "One row an activation, in the order of the ranking, with a horizontal bar for the range of ranks it takes when the test images are redrawn. Bars in the middle of the table span a large part of all ranks.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 in 2,000 redraws of the test images: median and central 95 %, first seed, best epoch. Digits: n = 497, ℓ∞ with ε = 38.25/255. Two activations whose bars overlap widely have no settled order.", "name": "fig-protocol-redraws"}} tags=["hide-input"]
-robustness.redraws(digits)
+# %% mystnb={"image": {"alt": "One row an activation, in the order of the ranking, with a horizontal bar for the range of ranks it takes when the test images are redrawn. Bars in the middle of the table span a large part of all ranks.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 in 2,000 redraws of the test images: median and central 95 %, first seed, best epoch; data, ε and n are in the title. Two activations whose bars overlap widely have no settled order.", "name": "fig-protocol-redraws"}} tags=["hide-input"]
+robustness.redraws(main)
 
 # %% [markdown]
 # Other seeds shake the order too. Of the {glue:text}`pairs` pairs in the core, {glue:text}`same` in the same order in
-# all seeds. If the order were pure chance, about {glue:text}`chance` would.
+# all {glue:text}`all_seeds` seeds that these share. If the order were pure chance, about {glue:text}`chance` would.
 
-# %% mystnb={"image": {"alt": "A line for each activation of the core from seed to seed, at the height of its rank, the best on top; names stand at both ends.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 among the core in each seed; where lines cross, the order depends on the seed. Digits: n = 497, ℓ∞ with ε = 38.25/255, best epoch.", "name": "fig-protocol-places"}} tags=["hide-input"]
-robustness.places(digits)
+# %% mystnb={"image": {"alt": "A line for each activation of the core from seed to seed, at the height of its rank, the best on top; names stand at both ends.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 among the core in each seed; where lines cross, the order depends on the seed. Data, ε and n are in the title; best epoch.", "name": "fig-protocol-places"}} tags=["hide-input"]
+robustness.places(firm)
+
+# %% [markdown]
+# ## Is the order on digits the order on photographs?
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(standings.across_in_words(digits, main) if main is not digits else "No larger scale is recorded yet.")
+
+# %% mystnb={"image": {"alt": "A line for each activation from its rank on the digits, on the left, to its rank at the largest scale, on the right, best on top, with names at both ends. The lines cross each other many times; those that move most are coloured.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 at two scales, of the activations that both rank; first seed, best epoch; equal accuracies share the mean rank. In colour: those that move most. Digits: n = {glue:text}`digits_n`, ℓ∞ {glue:text}`digits_eps`; {glue:text}`data`: n = {glue:text}`n`, {glue:text}`eps`.", "name": "fig-protocol-across"}} tags=["hide-input"]
+robustness.across(digits, main)
 
 # %% tags=["remove-cell"]
 clean = [record.best.outcomes["clean"].accuracy for record in ranked]
 robust = [record.best.outcomes["pgd50"].accuracy for record in ranked]
 rank_correlation = stats.spearmanr(clean, robust).statistic
 if rank_correlation > 0.2:
-    relation = "Activations that do better on clean images tend to do better under attack here"
+    relation = "Activations that do better on clean images tend to do better under attack"
 elif rank_correlation < -0.2:
-    relation = "Activations that do better on clean images tend to do worse under attack here"
+    relation = "Activations that do better on clean images tend to do worse under attack"
 else:
-    relation = "Clean accuracy says little about accuracy under attack here"
+    relation = "Clean accuracy says little about accuracy under attack"
 note("relation", relation)
 note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 
@@ -278,7 +293,7 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 # ## Clean against robust
 #
 # Robustness often costs clean accuracy {cite}`zhang2019`, so an activation that wins on one axis should be looked up on the other.
-# {glue:text}`relation` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
+# {glue:text}`relation` on {glue:text}`data` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
 # by more than its own interval. Whether the bend of an activation tells how robust it will be is another scatter plot,
 # {numref}`fig-sat-curvature`.
 
@@ -286,8 +301,7 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 robustness.tradeoff(*scales)
 
 # %% tags=["remove-cell"]
-parametric = standings.parametric(digits)
-starts = {name: standings.start(record) for name, record in parametric.items()}
+parametric = standings.parametric(main)
 
 
 def value(name, parameter="alpha", at=-1):
@@ -298,8 +312,8 @@ def value(name, parameter="alpha", at=-1):
 words = []
 if "psilu" in parametric:
     alpha = abs(value("psilu"))
-    way = "up, towards ReLU" if alpha > 1.05 else "down, away from ReLU" if alpha < 0.95 else "hardly at all"
-    words.append(f"PSiLU starts as SiLU at α = 1 and its α moved {way}: it ended at {alpha:.2f}.")
+    way = "above, towards ReLU" if alpha > 1.05 else "below, away from ReLU" if alpha < 0.95 else "close to it"
+    words.append(f"PSiLU starts as SiLU at α = 1 and ended {way}: at {alpha:.2f}.")
 if "pssilu" in parametric:
     beta, held = abs(value("pssilu", "beta")), "pssilu" in protocol.OPTIONS
     words.append(
@@ -312,8 +326,8 @@ if "prelu" in parametric:
     side = "negative: outputs for negative inputs became positive" if slope < 0 else "positive, as in leaky ReLU"
     words.append(f"PReLU's slope for negative inputs ended at {slope:.2f}, that is {side}.".replace("-", "−"))
 if "smooth_relu" in parametric:
-    before = min(values[0] for values in starts["smooth_relu"].values())
-    after = [values[0] for values in parametric["smooth_relu"].history[-1]["activations"].values()]
+    paths_of = tracks(parametric["smooth_relu"]).values()
+    before, after = float(min(path[0, 0] for path in paths_of)), [float(path[-1, 0]) for path in paths_of]
     moved = max(abs(end / before - 1) for end in after)
     end = (
         f"ended between {min(after):.3g} and {max(after):.3g} in its layers"
@@ -325,10 +339,10 @@ if "smooth_relu" in parametric:
 # %% [markdown]
 # ## What did they learn?
 #
-# The history of a run keeps the activations' parameters after every epoch. Does training move them, and where to?
+# The history of a run keeps the activations' parameters after every epoch. Does training move them, and where to? On {glue:text}`data`:
 
-# %% mystnb={"image": {"alt": "Small panels, one for each parametric activation, with its parameters from epoch 0 on. Most curves move quickly in the first epochs and level off as the learning rate falls.", "width": "560px"}, "figure": {"caption": "Learned parameters after each epoch; epoch 0 is the start. Several lines of one kind are several layers or coefficients; where two kinds are named, the second is dashed. Of Sparta's kernels the mean is drawn. Digits, first seed, PGD adversarial training, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-learned"}} tags=["hide-input"]
-robustness.learned(parametric, starts)
+# %% mystnb={"image": {"alt": "Small panels, one for each parametric activation, with its parameters from epoch 0 on. Most curves move quickly in the first epochs and level off as the learning rate falls.", "width": "560px"}, "figure": {"caption": "Learned parameters after each epoch; epoch 0 is the start. Several lines of one kind are several layers or coefficients; where two kinds are named, the second is dashed. Of Sparta's kernels the mean is drawn. First seed: {glue:text}`data`, {glue:text}`network`, {glue:text}`epochs` epochs, {glue:text}`eps`.", "name": "fig-protocol-learned"}} tags=["hide-input"]
+robustness.learned(parametric)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(" ".join(words))
@@ -342,7 +356,7 @@ Markdown(" ".join(words))
 #
 # An activation is called for every value in every layer, and adversarial training calls the network many times a step. How long an epoch took
 # while this page was made says more about what else the machine was doing, so the times are those of the benchmark `step_cost`: a training step of
-# PGD-10 with each activation in turns with ReLU, the middle ratio and its range, on the same network. Beside them what each is worth:
+# PGD-10 with each activation in turns with ReLU, the median ratio and its range, on the same network. Beside them what each is worth:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 priced = {one.scale: found for one in scales if (found := prices.priced(one, measured.benchmarks()))}
@@ -356,28 +370,35 @@ Markdown("\n\n".join(f"Scale `{scale}`:\n\n{prices.price_table(found)}" for scal
 #
 # An activation that starves the attack of gradients would climb this ranking without being robust. Saturating ones, tanh and
 # the sigmoid, are the usual suspects. So the best checkpoint of every run went through the checklist of
-# {doc}`/notebooks/primer_03_honest_evaluation`; the table says how many.
+# {doc}`/notebooks/primer_03_honest_evaluation`; the tables say how many.
+
+# %% tags=["remove-cell"]
+checked = [(main, every)] + ([(digits, live)] if digits is not main else [])
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(standings.check_table(every))
+Markdown("\n\n".join(f"**{titles[one.scale]}.**\n\n{standings.check_table(own)}" for one, own in checked))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(sound(every))
+Markdown("\n\n".join(f"`{one.scale}`: {sound(own)}" for one, own in checked))
 
 # %% [markdown]
 # PGD-50 follows the cross-entropy. Another loss, the margin between the right class and the next, often breaks more, and if it broke more of one
 # activation than of another, the ranking would be one of losses. So some networks of scale `cpu`, whose weights were kept, were attacked again:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(critics.margins(curves.read(paths.ledger("cpu") / "margin-cpu.json"), committed))
+hard = curves.read(paths.ledger("cpu") / "margin-cpu.json")
+Markdown(f"{standings.margins_in_words(hard, committed)}\n\n{critics.margins(hard, committed)}")
 
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]
 gains = [record.best.outcomes["pgd20"].accuracy - record.last.outcomes["pgd20"].accuracy for record in whole]
+own = [record for record in main.records if not record.collapsed]
+note("main_same", sum(record.best_epoch == len(record.history) - 1 for record in own))
+note("main_whole", len(own))
 note("same_epoch", sum(record.best_epoch == len(record.history) - 1 for record in whole))
 note("whole", len(whole))
-note("mean_gain", points(float(np.mean(gains))))
 mean, low, high = float(np.mean(gains)), *stats.t.interval(0.95, len(gains) - 1, np.mean(gains), stats.sem(gains))
+note("mean_gain", f"{abs(100 * mean):.1f} points {'above' if mean > 0 else 'below'}")
 if low > 0:
     overfit = "choosing the epoch helped on average"
 elif high < 0:
@@ -390,18 +411,20 @@ note("overfit", overfit)
 # ## Last or best epoch?
 #
 # Adversarial training overfits: on CIFAR-10, robust accuracy typically falls in the later part of training {cite}`rice2020`.
-# This is why the best epoch is chosen, and why it must be chosen on images that are not the test images. In
-# {glue:text}`same_epoch` of {glue:text}`whole` runs the best epoch was the last. On average over the runs the best is
-# {glue:text}`mean_gain` points from the last on the test images: {glue:text}`overfit`.
+# This is why the best epoch is chosen, and why it must be chosen on images that are not the test images. On {glue:text}`data`, in
+# {glue:text}`epochs` epochs, there is hardly anything to choose: in {glue:text}`main_same` of {glue:text}`main_whole` runs the best epoch was the last.
+# The digits are trained for longer: {glue:text}`same_epoch` of {glue:text}`whole`. On average over their runs the best is {glue:text}`mean_gain` the last on
+# the test images: {glue:text}`overfit`.
 
 # %% mystnb={"image": {"alt": "A scatter plot with the last epoch's PGD-20 accuracy to the right and the best epoch's upwards. The markers lie close to the diagonal line on which the two are equal.", "width": "500px"}, "figure": {"caption": "PGD-20 accuracy on the test images of the last epoch's network and of the best epoch's, every adversarially trained run that did not collapse. Above the line, the epoch chosen on held-out images is the better one. Markers as in {numref}`fig-protocol-tradeoff`. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-epochs"}} tags=["hide-input"]
 robustness.last_and_best(digits)
 
 # %% tags=["remove-cell"]
+scale = main.scale
 headlines = ("paf-pssilu", "sat-silu", "splash-adversarial", "sparta-relu", "sparta-silu")
-judged = [one for one in claims.judged("digits") if one.claim.id in headlines]
+judged = [one for one in claims.judged(scale) if one.claim.id in headlines]
 assert len(judged) == len(headlines)
-labels = [one.verdict.label for one in judged]
+labels = [one.verdict.said for one in judged]
 note("claims", len(judged))
 note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.fromkeys(labels)))
 
@@ -410,8 +433,8 @@ note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.from
 #
 # Each claim of a paper is a sentence with a rule that computes the verdict. For these the rule is: *supported* or
 # *contradicted* needs McNemar's test over all seeds' images below 0.05 **and** an interval over seeds that excludes 0.
-# Everything else is *undecided*. (One seed has no interval; a verdict that rests on one says so.) At scale `digits` the {glue:text}`claims` claims about one activation against another that these runs bear on
-# come out as: {glue:text}`labels`.
+# Everything else is *undecided*. (One seed has no interval; a verdict that rests on one says so.) At scale {glue:text}`main` the {glue:text}`claims` claims about one activation against another that these
+# runs bear on come out as: {glue:text}`labels`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.beside(judged))
@@ -427,16 +450,16 @@ Markdown(claims.beside(judged))
 #
 # They cannot settle the question of this book:
 #
-# - **Few images.** With {glue:text}`n` test images, differences under about {glue:text}`surplus_points` points are invisible even to
-#   a paired test.
-# - **Another problem.** A grey image of 64 pixels, a network of three layers and ε = {glue:text}`radius` are not CIFAR-10 with
-#   ResNet-18 at 8/255. An activation can shine on one and not on the other.
+# - **Few images.** They have {glue:text}`digits_n` test images; even with {glue:text}`n`, differences under about {glue:text}`surplus_points` points are
+#   invisible to a paired test.
+# - **Another problem.** A grey image of 64 pixels, a network of three layers and ε = {glue:text}`digits_eps` are not CIFAR-10 with
+#   ResNet-18 at 8/255. An activation can shine on one and not on the other ({numref}`fig-protocol-across`).
 # - **One recipe.** One learning rate and one weight decay serve all, and suit some better than others. {cite:t}`pang2021` show that a
 #   slightly different weight decay can matter as much as another activation, and {cite:t}`huang2023`, who tune it for each, find
 #   that under a baseline recipe smooth activations mostly do not beat ReLU.
 # - **Short training.** Effects on overfitting, which {cite:t}`singla2021` credit to low curvature, hardly have time to appear.
 #
-# Take the verdicts on this page as a demonstration of how verdicts are made. For answers, look at the larger scales.
+# Take verdicts at `digits` as a demonstration of how verdicts are made. For answers, look at the larger scales.
 
 # %% [markdown]
 # ## Summary
@@ -506,14 +529,14 @@ for images in (500, 1000, 2000, 3000, 5000, 10_000):
 
 # %%
 accuracy = {
-    attack: [record.best.outcomes[attack].accuracy for record in digits.ranked]
+    attack: [record.best.outcomes[attack].accuracy for record in ranked]
     for attack in ("clean", "fgsm", "pgd20", "pgd50")
 }
 for attack in ("clean", "fgsm", "pgd20"):
     similar = stats.spearmanr(accuracy[attack], accuracy["pgd50"]).statistic
     print(f"rank correlation of {attack} with pgd50: {similar:.2f}")
 places = stats.rankdata([-a for a in accuracy["fgsm"]]) - stats.rankdata([-a for a in accuracy["pgd50"]])
-gain, name = min(zip(places, (record.run.activation for record in digits.ranked), strict=True))
+gain, name = min(zip(places, (record.run.activation for record in ranked), strict=True))
 print(f"most places gained under FGSM: {name}, {-gain:g}")
 
 # %% [markdown]
@@ -555,7 +578,7 @@ print("Bonferroni", [f"{min(1.0, 4 * value):.3f}" for value in p])
 # ## What to try next
 #
 # - Give the core more seeds: add them to `SEEDS` in `studies/protocol.py` and watch the intervals shrink.
-# - Run the same study on CIFAR-10: `robust-activations run protocol --scale cpu` takes hours on two cores, can be
-#   stopped and started at any moment, and this page shows its records beside the digits.
+# - Run the same study with more: `robust-activations run protocol --scale gpu` can be stopped and started at any moment, and this page then begins
+#   with its records.
 # - Change the learning rate in `recipe` and see whether the order survives. If it does not, what was it an order of?
 # - See which claims stand where: {doc}`/notebooks/claims`.

@@ -297,8 +297,8 @@ Markdown(
 # | {numref}`fig-pictures-attacked`: attacked images | Which of these would *you* get wrong? Which network was trained adversarially, A or B? |
 # | {numref}`fig-choice-eps`: accuracy against ε | What do the activations do, and what does the training do? |
 # | {numref}`fig-choice-levers`: one change at a time | With a day on one machine, which of these would you change? |
-# | {numref}`fig-protocol-redraws`: the ranking, redrawn | Who won? Would the same one win on other images? |
-# | {numref}`fig-learned-shapes`: shapes that were learned | It moved. How would you find out whether that helped? |
+# | {numref}`fig-protocol-redraws`: the ranking on CIFAR-10, redrawn | Who won? Would the same one win on other images? |
+# | {numref}`fig-learned-shapes`: shapes that were learned on the digits | It moved. How would you find out whether that helped? |
 #
 # Each of the five is drawn by a notebook that runs on a laptop in minutes, and each of those ends with exercises.
 #

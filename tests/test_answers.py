@@ -69,8 +69,8 @@ def test_what_a_step_costs_in_words():
     every = timed(silu=1.2, elu=1.3)
     words = prices.said(prices.priced(one, every), one, every).replace("\N{NO-BREAK SPACE}", " ")
     assert words == (
-        "**On 2 CPU threads a training step takes longer than with ReLU by 20 % with SiLU.** The dearest of all is "
-        "ELU: 1.30 times ReLU's step. GPUs were not measured."
+        "**On 2 CPU threads a training step takes longer than with ReLU by 20 % with SiLU.** The most "
+        "expensive is ELU: 1.30 times ReLU's step. GPUs were not measured."
     )
     both = Benchmarks((*every.files, *timed("h200", silu=1.1).files, Recorded("ablation", "cpu", {"rows": ablation})))
     words = prices.said(prices.priced(one, both), one, both)

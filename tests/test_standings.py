@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from made import made
+from made import held, made
 from robust_activations.figures import answers, robustness, standings
 from robust_activations.figures.standings import Standings
+from robust_activations.studies.curves import Curve
 
 THREE = [made("relu", pgd50=90, seed=seed) for seed in (0, 1, 2)]
 TWO = [made("silu", pgd50=90 + 10 * seed, seed=seed) for seed in (0, 1)]
@@ -76,3 +77,33 @@ def test_the_answer_counts_relus_seeds_and_the_cores():
     text = answers.full(Standings("cpu", (*THREE, *TWO, made("elu", pgd50=190))))
     assert "From each of ReLU's 3 seeds: ELU." in text
     assert "Over 2 seeds none of 1 differ from it beyond chance." in text
+
+
+def test_the_orders_of_two_scales():
+    few = [made("silu", pgd50=100), made("gelu", pgd50=80), made("tanh", pgd50=60)]
+    turned = [made("silu", pgd50=60), made("gelu", pgd50=80), made("elu", pgd50=90)]
+    one, other = Standings("digits", (made(pgd50=90), *few)), Standings("cpu", (made(pgd50=90), *turned))
+    ranks, rho = standings.across(one, other)
+    assert ranks == {"relu": (2, 1), "gelu": (3, 2), "silu": (1, 3)}
+    assert rho == pytest.approx(-0.5)
+    assert standings.movers(ranks, 1) == ["silu"]
+    words = standings.across_in_words(one, other)
+    assert words.startswith("**No, rather the reverse: the rank correlation is −0.50**")
+    assert "SiLU (from 1 to 3)" in words
+    (ax,) = robustness.across(one, other).axes
+    assert len(ax.lines) == 3
+    assert [text.get_text() for text in ax.texts] == ["SiLU", "ReLU", "GELU", "ReLU", "GELU", "SiLU"]
+
+
+def test_what_the_margin_takes():
+    records = [made("relu", pgd50=100), made("silu", pgd50=104), made("gelu", pgd50=110)]
+    ledger, _ = held(*records)
+    left = dict(zip(ledger.records, (80, 90, 110), strict=True))
+    kept = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in left.items()}
+    words = standings.margins_in_words(kept, ledger)
+    assert words.startswith("**The margin loss lowers all 3 networks, by 0.0 to 10.0 points**. By the cross-entropy")
+    assert "differ by 5.0 points at most" in words
+    assert words.endswith("At the same seed (0) SiLU less ReLU is +5.0 points by the margin; it was +2.0.")
+    alike = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in zip(left, (80, 84, 90), strict=True)}
+    assert "much alike" in standings.margins_in_words(alike, ledger)
+    assert standings.margins_in_words({}, ledger) == ""

@@ -25,13 +25,14 @@ from robust_activations import models
 from robust_activations.activations import REGISTRY
 from robust_activations.attacks import PGD, Threat
 from robust_activations.figures import frames, measured, style
-from robust_activations.figures.measured import AXES, MODES, Benchmarks, Recorded, Row
+from robust_activations.figures.measured import AXES, Benchmarks, Recorded, Row
 from robust_activations.training import Objective, loss_of
 
 WIDTH = 4.6  # inches: shrunk to a phone, letters stay of a readable size
 ROW = 0.19  # inches a row of a dot plot takes
 INK, GREY = "#333333", "#9A9A9A"
 KINDS = {"forward": "#0072B2", "backward to the input": "#E69F00", "backward to the weights": "#D55E00"}
+USES = {"input": "to the input,\nas in the attack", "parameters": "and to the parameters,\nas in the update"}
 DEVICES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
@@ -218,7 +219,7 @@ def throughput(every: Benchmarks) -> Figure:
 
 
 def activations(every: Benchmarks, dtype: str = "bf16") -> Figure:
-    """Seconds over those of torch's SiLU, by mode: ours with its range over the shapes, and the plain formula.
+    """Seconds over those of torch's SiLU, in two uses: ours with its range over the shapes, and the plain formula.
 
     Only elementwise activations: the others are of another order.
     """
@@ -232,9 +233,9 @@ def activations(every: Benchmarks, dtype: str = "bf16") -> Figure:
         if not names:
             part.text(0.5, 0.5, f"not recorded in {dtype}", ha="center", va="center", color=INK)
             return
-        found = [row for row in one.rows if row["dtype"] == dtype and row["elementwise"]]
+        found = [row for row in one.rows if row["dtype"] == dtype and row["elementwise"] and row["mode"] in USES]
         both = [value for row in found for value in (row["vs_silu"], row["plain"] / row["silu"])]
-        for ax, (mode, title) in zip(part.subplots(1, 3, sharey=True), MODES.items(), strict=True):
+        for ax, (mode, title) in zip(part.subplots(1, 2, sharey=True), USES.items(), strict=True):
             ax.axvline(1, color="black", lw=1)
             for target in {row["target"] for row in found if row["target"]}:
                 ax.axvline(target, color=INK, lw=0.9, ls=(0, (4, 2)) if target < 1.3 else (0, (1, 1.5)))
@@ -255,11 +256,10 @@ def activations(every: Benchmarks, dtype: str = "bf16") -> Figure:
                 ax.plot([min(ratios), max(ratios)], [y, y], color=style.colour(name), lw=1.6, solid_capstyle="round")
                 ax.plot(float(np.median(ratios)), y, "o", color=style.colour(name), ms=4.2)
             _names(ax, [style.title(name) for name in names])
-            ax.tick_params(axis="both", labelsize=8)
             ax.set_xlim(0.8 * min(both), 1.25 * max(both))
             frames.ratios(ax)
-            ax.set_title(title, size=8)
-        part.supxlabel("times torch's SiLU", size=9)
+            ax.set_title(title, color=INK)
+        part.supxlabel("times torch's SiLU", size=10)
 
     keys = [
         Line2D([], [], color=INK, marker="o", ms=4.2, label="here, over the shapes"),

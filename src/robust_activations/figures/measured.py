@@ -127,7 +127,7 @@ def throughput(every: Benchmarks) -> str:
     for one in every.of("throughput"):
         ratios = [row["ratio"] for row in one.rows]
         text = f"**{one.title}.** Over {_plural(len(ratios), 'row')} this library is {times(min(ratios))} to "
-        text += f"{times(max(ratios))} times as fast, in the middle {times(median(ratios))}."
+        text += f"{times(max(ratios))} times as fast (median {times(median(ratios))})."
         if one.device == "cpu":
             below = [case(row) for row in one.rows if row["ratio"] < FASTER]
             text += f" The target of {FASTER:g} holds in {len(ratios) - len(below)} of {len(ratios)}"
@@ -171,7 +171,7 @@ def activations(every: Benchmarks) -> str:
             text += f"; missed by {listed(names)}." if names else "."
         gains = [row["plain"] / row["ours"] for row in judged]
         if gains:
-            text += f" In the middle, the plain formula takes {times(median(gains))} times as long."
+            text += f" The plain formula takes {times(median(gains))} times as long (median)."
         parts.append(text)
     return _paragraphs(parts)
 

@@ -111,8 +111,8 @@ def said(found: Sequence[Priced], one: Standings, every: Benchmarks) -> str:
     own = [row for row in found if row.name in style.OWN]
     costs = listed(f"{_percent(row.ratio)} with {style.title(row.name)}" for row in own)
     dearest = found[-1]
-    text = f"**On {_machine(file)} a training step takes longer than with ReLU by {costs}.** The dearest of all is "
-    text += f"{style.title(dearest.name)}: {times(dearest.ratio)} times ReLU's step."
+    text = f"**On {_machine(file)} a training step takes longer than with ReLU by {costs}.** The most expensive "
+    text += f"is {style.title(dearest.name)}: {times(dearest.ratio)} times ReLU's step."
     if all(other.device == "cpu" for other in every.of("step_cost")):
         text += " GPUs were not measured."
     rows = every.rows("ablation", file.device, model=model, change="plain formula")

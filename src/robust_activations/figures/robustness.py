@@ -14,10 +14,12 @@ from matplotlib.transforms import Bbox
 from robust_activations.figures import frames, results, standings, style
 from robust_activations.figures.frames import INK, ROW, SHADE, WIDTH, label_rows
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
-from robust_activations.figures.rows import Row
+from robust_activations.figures.rows import Row, data_title
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Record
 from robust_activations.studies import protocol
+
+MOVED = ("#D55E00", "#0072B2", "#009E73")  # those that move most between two scales
 
 
 def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:
@@ -132,14 +134,39 @@ def places(one: Standings) -> Figure:
     return figure
 
 
-def _ends(ranks: Mapping[str, list[float]], at: int) -> list[tuple[float, str]]:
+def _ends(ranks: Mapping[str, Sequence[float]], at: int) -> list[tuple[float, str]]:
     """The ranks in one seed with the names that hold them."""
     held = sorted({row[at] for row in ranks.values()})
     return [(rank, ", ".join(style.title(name) for name in ranks if ranks[name][at] == rank)) for rank in held]
 
 
-def learned(records: Mapping[str, Record], starts: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """The activations' parameters after every epoch, from `starts` (epoch 0) on; one panel an activation.
+def across(one: Standings, other: Standings) -> Figure:
+    """Ranks under PGD-50 at two scales, of the activations that both rank; in colour those that move most."""
+    ranks, _ = standings.across(one, other)
+    moved = standings.movers(ranks)
+    with _figure(1.0 + ROW * len(ranks)) as figure:
+        ax = figure.subplots()
+        for name, row in ranks.items():
+            colour = MOVED[moved.index(name)] if name in moved else frames.GREY
+            look = {"lw": 2.2, "zorder": 3} if name in moved else {"lw": 1.0, "alpha": 0.55}
+            ax.plot(row, marker="o", ms=4, color=colour, **look)
+        for at, (x, ha) in enumerate(((-0.05, "right"), (1.05, "left"))):
+            for place, text in _ends(ranks, at):
+                ax.text(x, place, text, ha=ha, va="center", size=8.5, color=INK)
+        ax.set(xlim=(-0.75, 1.75), ylim=(len(ranks) + 0.6, 0.4), yticks=[])
+        ax.set_xticks([0, 1], [_place(scale) for scale in (one, other)])
+        ax.grid(visible=False)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_visible(False)
+    return figure
+
+
+def _place(one: Standings) -> str:
+    return f"{data_title(one.records[0].run)}\n(scale {one.scale})"
+
+
+def learned(records: Mapping[str, Record]) -> Figure:
+    """The activations' parameters after every epoch, epoch 0 being the start; one panel an activation.
 
     A full line and a dashed one tell two kinds of parameters apart. Of sets with more than 16 numbers, the mean.
     """
@@ -148,7 +175,7 @@ def learned(records: Mapping[str, Record], starts: Mapping[str, Mapping[str, Seq
     with _figure(0.3 + 1.5 * rows) as figure:
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).flatten()
         for ax, (name, record) in zip(axes, records.items(), strict=False):
-            paths = tracks(record, starts[name])
+            paths = tracks(record)
             kinds = list(dict.fromkeys(map(kind, paths)))
             for key, path in paths.items():
                 look = {"ls": ("-", (0, (3, 1.5)))[kinds.index(kind(key)) % 2], "lw": 1.8 if len(paths) < 3 else 1.1}

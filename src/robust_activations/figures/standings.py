@@ -6,7 +6,7 @@ The tables are Markdown, which the book typesets where a cell has `mystnb={"mark
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,20 +14,21 @@ import numpy as np
 from jaxtyping import Int
 from scipy import stats
 
-from robust_activations import data, models, paths, runs
+from robust_activations import models, paths
 from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, told_apart
 from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
-from robust_activations.figures.rows import Interval, norm
+from robust_activations.figures.rows import Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import over_seeds
 from robust_activations.studies import paired, protocol
 from robust_activations.studies.audit import evaluations
-from robust_activations.training import Objective, Schedule, learned
+from robust_activations.studies.curves import Curve
+from robust_activations.training import Objective, Schedule
 
 CHECKS = {
     "zero_gradient": "the loss has a slope on every image",
@@ -177,6 +178,20 @@ def kept(one: Standings) -> tuple[int, int]:
     return sum(bool(abs(sign.sum()) == len(sign)) for sign in signs), len(signs)
 
 
+def across(one: Standings, other: Standings, attack: str = "pgd50") -> tuple[dict[str, tuple[float, float]], float]:
+    """Ranks at two scales of the activations that both rank, by name, and Spearman's correlation of them."""
+    accuracy = [{r.run.activation: r.best.outcomes[attack].accuracy for r in scale.ranked} for scale in (one, other)]
+    names = [name for name in accuracy[1] if name in accuracy[0]]
+    both = [stats.rankdata([-own[name] for name in names]) for own in accuracy]
+    ranks = {name: (float(a), float(b)) for name, a, b in zip(names, *both, strict=True)}
+    return ranks, float(stats.spearmanr(*both).statistic)
+
+
+def movers(ranks: Mapping[str, tuple[float, float]], count: int = 3) -> list[str]:
+    """The names that move most from the first rank to the second, the farthest first."""
+    return sorted(ranks, key=lambda name: -abs(ranks[name][1] - ranks[name][0]))[:count]
+
+
 # ---- what was learned --------------------------------------------------------------------------------------------
 
 
@@ -185,12 +200,6 @@ def parametric(one: Standings) -> dict[str, Record]:
     found = {record.run.activation: record for record in one.ranked if record.history[-1].get("activations")}
     order = [name for name, entry in REGISTRY.items() if name in found and entry.family != "reference"]
     return {name: found[name] for name in order if name != "frelu"}  # FReLU's numbers are a BatchNorm's too
-
-
-def start(record: Record) -> dict[str, list[float]]:
-    """The activations' parameters before the first step, as the history records them after each epoch."""
-    run = record.run
-    return learned(runs.build(run, data.load(run.dataset, paths.project() / "data", image_size=run.image_size)))
 
 
 # ---- words ------------------------------------------------------------------------------------------------------
@@ -231,6 +240,51 @@ def over_seeds_in_words(one: Standings) -> str:
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
 
 
+def across_in_words(one: Standings, other: Standings) -> str:
+    """How alike the orders at two scales are, and who moves most."""
+    ranks, rho = across(one, other)
+    alike = "hardly" if abs(rho) < 0.3 else "somewhat" if rho < 0.7 else "largely"
+    verdict = f"**{alike.capitalize()}: the rank correlation is {rho:.2f}**".translate(MINUS)
+    if rho <= -0.3:
+        verdict = f"**No, rather the reverse: the rank correlation is {rho:.2f}**".translate(MINUS)
+    moved = listed(f"{style.title(name)} (from {ranks[name][0]:g} to {ranks[name][1]:g})" for name in movers(ranks))
+    data = [data_title(scale.records[0].run) for scale in (one, other)]
+    return (
+        f"{verdict} (Spearman's, of {len(ranks)} activations on {data[0]} and on {data[1]}; 1 is the same order). "
+        f"Those that move most: {moved}."
+    )
+
+
+def margins_in_words(kept: Mapping[str, Curve], records: Ledger, attack: str = "pgd50") -> str:
+    """How much lower PGD-50 on the margin finds saved networks than PGD-50 on the cross-entropy; and at the same seed,
+    how far SiLU is above ReLU by either.
+    """
+    found: dict[tuple[str, int], tuple[float, float]] = {}
+    for run, curve in kept.items():
+        if run in records.records and (outcome := records.records[run].best.outcomes.get(attack)):
+            own = records.records[run].run
+            usual = int(outcome.right[: curve.n].sum())
+            found[own.activation, own.seed] = usual / curve.n, curve.correct[-1] / curve.n
+    if not found:
+        return ""
+    low, high = (100 * end(usual - hard for usual, hard in found.values()) for end in (min, max))
+    usual = [accuracy for accuracy, _ in found.values()]
+    widest = 100 * (max(usual) - min(usual))
+    text = f"**The margin loss lowers all {len(found)} networks, by {low:.1f} to {high:.1f} points**"
+    if high - low >= widest / 4:
+        text += (
+            f". By the cross-entropy they differ by {widest:.1f} points at most; what one loses more, up to "
+            f"{high - low:.1f}, can reverse their order. So small gaps in this ranking are not safe."
+        )
+    else:
+        text += ", all of them much alike, so that the order hardly depends on it."
+    for (name, seed), (soft, hard) in found.items():
+        if name == "silu" and (relu := found.get(("relu", seed))):
+            by_margin, before = points(hard - relu[1]), points(soft - relu[0])
+            text += f" At the same seed ({seed}) SiLU less ReLU is {by_margin} points by the margin; it was {before}."
+    return text
+
+
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
@@ -239,13 +293,16 @@ def percent(outcome: Outcome) -> str:
 
 
 def difference_table(one: Standings) -> str:
-    """Every ranked activation: accuracy under PGD-50 with its interval, and the paired comparison with ReLU."""
+    """Every ranked activation: the paired comparison with ReLU under PGD-50, and the accuracy with its interval.
+
+    A narrow screen shows the first columns.
+    """
     found, rows = against_relu(one), []
     for record in one.ranked:
         name = record.run.activation
-        compared = found[name].cells if name in found else [""] * 5
-        rows.append([style.title(name), percent(record.best.outcomes["pgd50"]), *compared])
-    header = ["Activation", "PGD-50, %", "Above ReLU, points", "Only it right", "Only ReLU right", "p", "p, Holm"]
+        above, only, other, p, holm = found[name].cells if name in found else [""] * 5
+        rows.append([style.title(name), above, holm, percent(record.best.outcomes["pgd50"]), p, only, other])
+    header = ["Activation", "Above ReLU, points", "p, Holm", "PGD-50, %", "p", "Only it right", "Only ReLU right"]
     return table(header, rows)
 
 
@@ -268,10 +325,10 @@ def evidence(found: Sequence[Standings]) -> str:
         run, outcomes = relu.run, relu.best.outcomes
         data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
         counts = [f"{len(one.ranked)}", f"{len(one.of('relu'))}", f"{outcomes['pgd50'].n:,}"]
-        rows.append([f"`{one.scale}`", data, f"{network}, {run.schedule.epochs}", *counts, visible(one)])
+        rows.append([f"`{one.scale}`", visible(one), *counts, data, f"{network}, {run.schedule.epochs}"])
         if "autoattack" in outcomes:
             attacked.append(f"{outcomes['autoattack'].n:,} images at `{one.scale}`")
-    header = ["Scale", "Data, ε", "Network, epochs", "Activations", "Seeds", "n", "Visible, points"]
+    header = ["Scale", "Visible, points", "Activations", "Seeds", "n", "Data, ε", "Network, epochs"]
     words = "Seeds are those of ReLU, n the images attacked with PGD-50. With AutoAttack"
     return f"{table(header, rows)}\n\n{words}: {listed(attacked)}."
 
