@@ -71,7 +71,7 @@ Markdown(
 # - what our records are too few to see;
 # - and, if you teach, which five figures to show.
 #
-# *Reading time: 10 minutes. Run time: half a minute, once the networks of the other pages are trained.*
+# *Reading time: 14 minutes. Run time: half a minute, once the networks of the other pages are trained.*
 #
 # ## Question by question
 #

@@ -129,7 +129,7 @@ def differences(runs: Iterable[Run]) -> dict[str, str]:
     found = {}
     for own in groups.values():
         names = dict.fromkeys(name for values in own.values() for name in values)
-        usual = {name: Counter(values.get(name) for values in own.values()).most_common(1)[0][0] for name in names}
+        usual = {name: _usual([values.get(name) for values in own.values()]) for name in names}
         for run_id, values in own.items():
             words = [f"{key.replace('_', ' ')} {text}" for key, text in values.items() if text != usual[key]]
             attacks = [word for word in words if word.startswith("suite ")]
@@ -138,13 +138,18 @@ def differences(runs: Iterable[Run]) -> dict[str, str]:
     return found
 
 
+def _usual(values: Iterable[str | None]) -> str | None:
+    """The most frequent; of equally frequent ones rather none."""
+    return Counter(sorted(values, key=lambda value: value is not None)).most_common(1)[0][0]
+
+
 def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, str]:
-    """Nested fields by their own name; those of the suite keep its name in front, and of a donor the network counts."""
+    """Nested fields by their own name, those of the suite with its name in front; a donor stands in the label."""
     found: dict[str, str] = {}
     for key, inner in value.items():
-        if key == "donor" and inner:
-            found[key] = f"{inner['dataset']}/{inner['model']}"
-        elif isinstance(inner, Mapping):
+        if key == "donor":
+            continue
+        if isinstance(inner, Mapping):
             found |= _flat(inner, "suite " if key == "suite" else before)
         else:
             found[before + key] = f"{inner:g}" if isinstance(inner, float) else f"{inner}"
