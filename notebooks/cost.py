@@ -8,7 +8,7 @@
 # **At the end you will know**
 #
 # - what each activation costs, in a whole step and by itself;
-# - what a training step is made of, and which of its passes are made in vain in loops as they are usually written;
+# - what a training step is made of, and which of its passes usual loops make for nothing;
 # - how fast this library is beside such loops, and where it misses what we wanted of it;
 # - how little time it takes to train a network that withstands AutoAttack to some degree;
 # - how to read a ratio of two times, and when to distrust it.
@@ -101,7 +101,7 @@ Markdown(measured.activation_table(every))
 #   updates on clean and on attacked images: {glue:text}`cost_trades`.
 #
 # Loops as they are often written do more. Calling `loss.backward()` in the attack, as foolbox does, also fills the gradients of
-# all weights, which are then thrown away; with ten steps these are {glue:text}`cost_pgd_vain` passes in vain
+# all weights, which are then thrown away; with ten steps these are {glue:text}`cost_pgd_vain` passes for nothing
 # (`torch.autograd.grad`, as in torchattacks, does not make them). And the TRADES authors' code passes the clean images through
 # the network in every step of the attack and twice in the update, which gives {glue:text}`cost_trades_vain` forward passes
 # more. {numref}`fig-cost-steps` is not copied from a paper: the page runs one step of each on two images and counts the

@@ -187,7 +187,7 @@ Markdown(
 # *Accuracies with 95 % Wilson intervals, first seed, best epoch. The difference, and the images that only one of the two gets right, are under PGD-50;
 # p from McNemar's exact test; bold: below 0.05 after Holm's correction.*
 #
-# How large must a difference be for this test to see it? On {glue:text}`data`, in the middle case, the two networks disagree on
+# How large must a difference be for this test to see it? On {glue:text}`data`, a typical (median) activation disagrees with ReLU on
 # {glue:text}`discordant` images. Then one must win {glue:text}`surplus` more of them than the other, which is
 # {glue:text}`surplus_points` points, for a single comparison, and {glue:text}`surplus_holm` points to be the one that
 # stands out among all. Smaller differences may be real. Here they are invisible.

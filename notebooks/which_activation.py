@@ -170,7 +170,7 @@ Markdown("\n\n".join(f"**{said}**" for one in levers.values() if (said := choice
 choice.lever_figure({f"{titles[scale]},\n{under(one.attack)}": one for scale, one in levers.items()})
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown("\n\n".join(f"{choice.weighed(one)} {choice.yardstick(one)}" for one in levers.values()))
+Markdown("\n\n".join(choice.weighed(one) for one in levers.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown("\n\n".join(f"Scale `{scale}`:\n\n{choice.lever_table(one)}" for scale, one in levers.items()))
@@ -266,7 +266,7 @@ Markdown(standings.evidence(scales))
 
 # %% [markdown]
 # *The protocol's records at each scale. Visible: the smallest difference to ReLU under PGD-50 that McNemar's test would tell from 0 in a single comparison,
-# for an activation that disagrees with ReLU on as many images as the middle one does. An effect of just that size would be seen in about half of all
+# for an activation that disagrees with ReLU on as many images as the median one does. An effect of just that size would be seen in about half of all
 # test sets, and less often after the correction.*
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

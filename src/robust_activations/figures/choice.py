@@ -171,14 +171,18 @@ def conclusion(one: Levers) -> str:
     base, high, best = protocol.recipe(one.scale)("relu"), own[-1], max(others, key=lambda change: change.points)
     where = data_title(base)
     if best.points > high.points:
-        text = f"On {where} {_done(best, base)} gained more ({points(best.points / 100)}) than any of {len(own)} "
+        text = f"On {where} {_done(best, base)} gained more ({_gain(best)}) than any of {len(own)} "
         text += f"activations (at most {points(high.points / 100)})"
     else:
-        text = f"On {where} {high.label} gained more ({points(high.points / 100)}) than any other change that is "
+        text = f"On {where} {high.label} gained more ({_gain(high)}) than any other change that is "
         text += f"recorded (at most {best.said})"
-    chance = " Both may be chance." if not (best.comparison.differs or high.comparison.differs) else ""
     moved = listed(points(change.comparison.at.value) for change in seeds)
-    return f"{text}; another seed alone moves ReLU by {moved} points.{chance}" if seeds else f"{text}.{chance}"
+    alone = f"another seed alone moves ReLU by {moved} points" if seeds else "no other seed of ReLU is recorded"
+    return f"{text}; {alone}."
+
+
+def _gain(change: Change) -> str:
+    return points(change.points / 100) + ("" if change.comparison.differs else ", which may be chance")
 
 
 def _done(change: Change, base: Run) -> str:
@@ -212,15 +216,6 @@ def weighed(one: Levers) -> str:
 def _named(found: Sequence[Change]) -> str:
     firm = sorted(found, key=lambda change: -abs(change.points))[:4]
     return listed(f"{one.said}{'' if one.comparison.differs else ', which may be chance'}" for one in firm)
-
-
-def yardstick(one: Levers) -> str:
-    """How far other seeds of ReLU move its accuracy, or that none is recorded."""
-    seeds = one.of("another seed")
-    if not seeds:
-        return f"At `{one.scale}` no other seed of ReLU is recorded, so that scale has no such yardstick yet."
-    moved = listed(points(change.comparison.at.value) for change in seeds)
-    return f"At `{one.scale}` ReLU moves itself, with other seeds, by {moved} points."
 
 
 def lever_figure(panels: Mapping[str, Levers]) -> Figure:
