@@ -177,7 +177,7 @@ def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
         sure = f"Beyond chance at `{one.scale}`, on the first seed. {sure}"
     elif use == "**What you have**":
         use += ", or compare it with SiLU under *your* recipe, over three seeds"
-    count = f"Of {len(against_relu(one))} activations {len(above) or 'none'} gained on ReLU beyond chance."
+    count = f"Of {len(against_relu(one))} single runs {len(above) or 'none'} gained on ReLU beyond chance."
     return [
         "Adversarial training on small images",
         use,

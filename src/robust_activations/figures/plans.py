@@ -47,7 +47,7 @@ def plan(study: str) -> str:
                 rest if costs else NOTHING,
             ]
         )
-    return table(["Scale", "Runs", "Recorded", "Took", "The rest, estimated"], rows)
+    return table(["Scale", "Runs", "Recorded", "Took", "The rest, about"], rows)
 
 
 def _time(seconds: float) -> str:
