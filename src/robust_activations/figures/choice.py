@@ -271,7 +271,7 @@ def _dots(ax: Axes, own: Sequence[Change], y: int, edge: float) -> None:
     for side, ha in ((-1, "left"), (1, "right")):
         far_out = [one.said for one in own if side * one.points > FAR]
         half = -(-len(far_out) // 2)
-        up = 9 if len(own) >= LONG else 5  # clear of nearer dots
-        for said, shift, va in ((far_out[:half], up, "bottom"), (far_out[half:], -up, "top")):
+        clear = 9 if len(own) >= LONG else 5  # of nearer dots
+        for said, shift, va in ((far_out[:half], clear, "bottom"), (far_out[half:], -clear, "top")):
             if said:
                 ax.annotate("\n".join(said), (side * edge, y), (-4 * side, shift), ha=ha, va=va, **look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -148,7 +149,7 @@ def across(one: Standings, other: Standings) -> Figure:
         ax = figure.subplots()
         for name, row in ranks.items():
             colour = MOVED[moved.index(name)] if name in moved else frames.GREY
-            look = {"lw": 2.2, "zorder": 3} if name in moved else {"lw": 1.0, "alpha": 0.55}
+            look: dict[str, Any] = {"lw": 2.2, "zorder": 3} if name in moved else {"lw": 1.0, "alpha": 0.55}
             ax.plot(row, marker="o", ms=4, color=colour, **look)
         for at, (x, ha) in enumerate(((-0.05, "right"), (1.05, "left"))):
             for place, text in _ends(ranks, at):

@@ -267,9 +267,9 @@ def margins_in_words(kept: Mapping[str, Curve], records: Ledger, attack: str = "
             found[own.activation, own.seed] = usual / curve.n, curve.correct[-1] / curve.n
     if not found:
         return ""
-    low, high = (100 * end(usual - hard for usual, hard in found.values()) for end in (min, max))
-    usual = [accuracy for accuracy, _ in found.values()]
-    widest = 100 * (max(usual) - min(usual))
+    low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
+    accuracies = [before for before, _ in found.values()]
+    widest = 100 * (max(accuracies) - min(accuracies))
     text = f"**The margin loss lowers all {len(found)} networks, by {low:.1f} to {high:.1f} points**"
     if high - low >= widest / 4:
         text += (
