@@ -77,49 +77,8 @@ def measured(verdict: Verdict) -> str:
 
 
 def why(verdict: Verdict) -> str:
-    """What of the rule decided, read off the verdict's own numbers: p-values, and intervals that exclude 0 or not."""
-    if not verdict.records:
-        return "no records that can be compared, or the runs collapsed"
-    if verdict.parts and not verdict.measured.startswith("best of"):
-        reasons = {name: why(part) for name, part in verdict.parts.items()}
-        if len(set(reasons.values())) > 1:
-            return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        return next(iter(reasons.values()))
-    return _reason(verdict.measured, verdict.label)
-
-
-def _reason(words: str, label: str) -> str:
-    """Of one comparison, or of the best of several."""
-    number, noun, groups = re.findall(r"\((\d+) (\w+?)s?(?: in (\d+) groups?)?[,)]", words)[-1]
-    several, over = int(groups or number) > 1, f"{'group' if groups else noun}s"
-    if found := re.search(r"p = ([\d.e+-]+)", words):
-        small = float(found[1]) < 0.05
-        if label in ("supported", "contradicted"):
-            against = ", against the claim" if _against(words) else ""
-            return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
-        if small and words.startswith("best of"):
-            rest = (
-                "no other shape was tried" if words.startswith("best of 1,") else "not for every shape that was tried"
-            )
-            return f"p is below 0.05, against the claim, but {rest}"
-        if small:
-            return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
-        return "p is not below 0.05"
-    sides = "includes" if label == "undecided" else "excludes"
-    against = ", against the claim" if label == "contradicted" else ""
-    if words.startswith("from "):
-        return f"the interval {sides} the start{against}" if several else "a single run has no interval"
-    if words.startswith("gap "):
-        return f"the interval {sides} 0{against}"
-    place = {"supported": "lies within the margin", "contradicted": "lies beyond the margin"}
-    return f"the interval {place.get(label, 'reaches across the margin')}"
-
-
-def _against(words: str) -> bool:
-    """Of two distances the share of images on which the first is larger decides, of all else the sign."""
-    if share := re.search(r"larger on (\d+) %", words):
-        return int(share[1]) < 50
-    return re.findall("[-+]", words)[0] == "-"
+    """What of the rule decided."""
+    return verdict.why or "no records that can be compared, or the runs collapsed"
 
 
 def labels(found: Sequence[Judged], *ids: str) -> str:
