@@ -414,7 +414,7 @@ def test_claims_of_several_parts():
 
 def test_a_claim_that_one_of_several_will_do():
     yes, no, open_ = (
-        Verdict(label, f"{points:+.1f} points", (label,), label, seeds, (points, points - 1, points + 1))
+        Verdict(label, f"{points:+.1f} points", (label,), label, seeds, base.Points(points, points - 1, points + 1))
         for label, points, seeds in (("supported", 3.0, 2), ("contradicted", -4.0, 1), ("undecided", 5.0, 1))
     )
     never = Verdict("not tested here")
@@ -422,7 +422,7 @@ def test_a_claim_that_one_of_several_will_do():
     found = some(parts)
     # What is shown is what decides, however far ahead another is, and so are its seeds.
     assert (found.label, found.said, found.measured) == ("supported", "supported", "best of 3, b: +3.0 points")
-    assert (found.why, found.points, found.parts) == ("supported", (3.0, 2.0, 4.0), parts)
+    assert (found.why, found.points, found.parts) == ("supported", yes.points, parts)
     assert found.records == ("contradicted", "supported", "undecided")
     assert some({"a": no, "b": no}).said == "contradicted, one seed"
     assert (some({"a": no, "b": open_}).label, some({"a": no, "b": open_}).why) == ("undecided", "undecided")

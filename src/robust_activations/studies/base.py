@@ -33,11 +33,21 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class Points:
+    """A difference in accuracy, in percentage points, with its 95 % interval, and what that is to lie above."""
+
+    value: float
+    low: float
+    high: float
+    limit: float = 0.0
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What our records say of a claim at one scale.
 
-    `why`: what of the rule decided. `seeds`: how many different ones the networks that decide it have. `points`: a
-    difference in accuracy with its 95 % interval, in percentage points. `parts`: the verdicts it was made of, by name.
+    `why`: what of the rule decided. `seeds`: how many different ones the networks that decide it have. `points`:
+    where it is about a difference in accuracy. `parts`: the verdicts it was made of, by name.
     """
 
     label: Label
@@ -45,7 +55,7 @@ class Verdict:
     records: tuple[str, ...] = ()
     why: str = ""
     seeds: int = 0
-    points: tuple[float, float, float] | None = None
+    points: Points | None = None
     parts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
@@ -218,7 +228,7 @@ def compare(
         gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names))  # no -0.0
         measured = f"{gain:+.1f} points under {attacks}{interval if several or margin else ''}; {test}"
         seen = f"{counted(pairs)}, n = {_sizes(tests)}{'' if attack else _on_more_images(pairs)}"
-        points = (100 * mean, 100 * low, 100 * high)
+        points = Points(*(100 * one for one in (mean, low, high, -margin)))
         return Verdict(label, f"{measured}({seen})", ids(pairs), why, seeds_of(pairs), points)
 
     return on_each_dataset([pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)], judge)

@@ -228,7 +228,7 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
 
 def _lead(verdict: Verdict) -> float:
     """By how much; of several datasets the least."""
-    own = [verdict.points[0]] if verdict.points else [_lead(part) for part in verdict.parts.values()]
+    own = [verdict.points.value] if verdict.points else [_lead(part) for part in verdict.parts.values()]
     return min(own, default=-np.inf)
 
 
