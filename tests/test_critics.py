@@ -94,8 +94,8 @@ def test_masking_names_who_failed_and_what():
     (row,) = map(entries, table.splitlines()[2:])
     assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
     assert words == (
-        "At `digits` 1 of 2 records passed every check at the best epoch, and at the last one where that was checked too "
-        "(1 of 2)."
+        "At `digits` 1 of 2 records passed every check at the best epoch, "
+        "and at the last one where that was checked too (1 of 2)."
     )
 
 
