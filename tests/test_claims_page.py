@@ -307,7 +307,7 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
         for run in study.runs("digits"):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
                 write(whole(run), folder / "live", study.name)
-        found = [one for one in studies.verdicts(("digits", "gpu")) if one.study == study.name]
+        found = list(studies.verdicts(("digits", "gpu"), study.name))
         planned = {run.id: run for run in studies.evidence(study, "digits")}
         boxes = claims.details(found).split("\n::::{dropdown} ")
         assert len(boxes) == len(study.claims)

@@ -28,9 +28,9 @@ UNTESTED = "not tested here"
 Planned = Callable[[str, str], dict[str, tuple[str, Run]]]
 
 
-def judged(*scales: str, study: str | None = None) -> list[Judged]:
+def judged(*scales: str, study: str = "all") -> list[Judged]:
     """The claims at these scales; without any at all scales, and without a study those of all."""
-    return [one for one in studies.verdicts(scales or paths.SCALES) if study in (None, one.study)]
+    return list(studies.verdicts(scales or paths.SCALES, study))
 
 
 # ---- sentences ------------------------------------------------------------------------------------------------------
