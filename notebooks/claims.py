@@ -56,33 +56,34 @@ Markdown(claims.summary(judged))
 # what that one says stands beside it. A network that was evaluated twice counts once. Where {doc}`the protocol </notebooks/protocol_01_ranking>` has the
 # same runs with other seeds, these count as well.
 #
-# Pairs that share a network, as many share ReLU's, err together and make one **group**; pairs of several seeds are a group each.
+# Pairs that share a network, as many share ReLU's, err together and make one **group**, and so do pairs that others connect; pairs of
+# several seeds are a group each.
 #
 # supported, contradicted
 # : the p-value for the images is below 0.05 **and**, where there are two or more groups, the 95 % interval of the difference over groups
-#   excludes 0. The images are the same in every group, so it is the interval that guards against a lucky one. The p-value is that of McNemar's
-#   exact test {cite}`mcnemar1947`, or, for several pairs in a single group, of a t test of the images' mean differences. The sign
-#   decides which of the two it is.
+#   excludes 0. The first guards against lucky images, the second against lucky networks. The p-value of one pair is that of McNemar's exact
+#   test {cite}`mcnemar1947`. Several pairs have seen the same images, so that an image counts once: its mean difference over the pairs
+#   enters a t test. The sign decides which of the two it is.
 #
 # one seed
-# : stands behind a verdict that rests on a single group. The images speak for that training then, and nothing guards against a lucky one:
-#   such a verdict is weaker than one over several seeds, for which more is asked.
+# : stands behind a verdict whose networks all have the same seed, in however many settings. Nothing guards against the luck of that
+#   seed: such a verdict is weaker than one over several seeds.
 #
 # several datasets
 # : are several experiments, not several seeds, and no interval is taken over them. Each is judged by itself. What all of them say is the
 #   verdict, and where they do not say the same it is *undecided*.
 #
 # not worse, by a point or more
-# : for claims that say so: supported if the whole 95 % interval of the difference lies above minus one point, contradicted if it lies
-#   below. Here no difference counts in favour of the claim, and a wide interval does not.
+# : for claims that say so: supported if the whole 95 % interval of the difference, over groups and over images, lies above minus one point,
+#   contradicted if it lies below. Here no difference counts in favour of the claim, and a wide interval does not.
 #
 # a measure
 # : such as the radius within which an image can be made wrong: a paired t test over the images that both get right takes McNemar's place,
-#   or, for distances of which some are infinite because nothing was found, a sign test.
+#   or, for distances of which some are infinite because nothing was found, a sign test. Here, too, an image counts once.
 #
 # a gap or a learned parameter
-# : the 95 % interval decides: that of the difference of two generalisation gaps must exclude 0, that of a parameter over runs the value that
-#   it starts at. A single run has no interval, and stays undecided.
+# : the 95 % interval decides: that of the difference of two generalisation gaps, over groups and over images, must exclude 0, and there must be
+#   a gap at all; that of a parameter over runs must exclude the value that it starts at. A single run has no interval, and stays undecided.
 #
 # a claim with several parts
 # : is supported if all parts are, and contradicted if one is. Since one is enough for that, p is multiplied by the number of parts.
@@ -106,12 +107,6 @@ Markdown(claims.summary(judged))
 # our answers: {doc}`/notebooks/paf_06_discussion`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(of("paf")))
-
-# %% [markdown]
-# Open a claim for what was measured, the records and the commands.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(of("paf")))
 
 # %% [markdown]
@@ -119,9 +114,6 @@ Markdown(claims.details(of("paf")))
 #
 # The claims of {cite:t}`xie2020`, and a confirmation. What they mean, and what could be wrong with our answers:
 # {doc}`/notebooks/sat_07_discussion`.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(of("sat")))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(of("sat")))
@@ -133,9 +125,6 @@ Markdown(claims.details(of("sat")))
 # adversarial training. What they mean, and what could be wrong with our answers: {doc}`/notebooks/splash_06_discussion`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(of("splash")))
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(of("splash")))
 
 # %% [markdown]
@@ -143,9 +132,6 @@ Markdown(claims.details(of("splash")))
 #
 # The claims of {cite:t}`guo2021`, whose formula we have not seen: what is judged is our reading of it, R2 unless it says otherwise. What they
 # mean, and what could be wrong with our answers: {doc}`/notebooks/sparta_05_discussion`.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.overview(of("sparta")))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(of("sparta")))

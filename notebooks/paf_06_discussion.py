@@ -15,7 +15,7 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, critics, learned, plans, style
+from robust_activations.figures import catalogue, claims, critics, forest, learned, plans, style
 from robust_activations.figures import paf as frozen
 from robust_activations.studies import paf, paf_claims
 
@@ -41,8 +41,11 @@ note("claims", len({one.claim.id for one in authors}))
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics' claims.** {claims.summary(others)}")
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing([*authors, *others]))
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
+forest.forest([*authors, *others])
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.folded([*authors, *others]))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.READING)
@@ -65,10 +68,10 @@ Markdown("\n\n".join(learned.one_by_one(scale, records) for scale, records in le
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 rows = [
-    ["2021, clean training: positive outputs help", claims.stands(judged, "paf-positive-outputs")],
-    ["2022, adversarial training: the negative side alone does not beat ReLU", claims.stands(judged, "paf-negative-side")],
-    ["2021: high, finite curvature helps", claims.stands(judged, "paf-high-curvature")],
-    ["2022: a smooth shape near zero can beat ReLU", claims.stands(judged, "paf-near-zero")],
+    ["2021, clean training: positive outputs help", claims.labels(judged, "paf-positive-outputs")],
+    ["2022, adversarial training: the negative side alone does not beat ReLU", claims.labels(judged, "paf-negative-side")],
+    ["2021: high, finite curvature helps", claims.labels(judged, "paf-high-curvature")],
+    ["2022: a smooth shape near zero can beat ReLU", claims.labels(judged, "paf-near-zero")],
 ]  # fmt: skip
 Markdown(catalogue.table(["Version and claim", "Our records"], rows))
 
@@ -86,28 +89,28 @@ rows = [
         "{cite:t}`singla2021`",
         "Low curvature shrinks the standard and the robust generalisation gap, even that of Leaky ReLU, which has a kink (seen: "
         "abstract; numbers not found). Against *high finite curvature*.",
-        claims.stands(judged, "singla-gap", "singla-leaky"),
+        claims.labels(judged, "singla-gap", "singla-leaky"),
         "long training, where robust overfitting shows; the gap on clean images",
     ],
     [
         "{cite:t}`huang2023`",
         "Earlier comparisons used small models and one set of hyper-parameters. With the weight decay tuned for each activation, smooth "
         "ones mostly do not beat ReLU under TRADES; under an advanced recipe SiLU does (seen: full text; figures only).",
-        claims.stands(judged, "huang-tuned"),
+        claims.labels(judged, "huang-tuned"),
         "their three weight decays under TRADES at full length; the advanced recipe",
     ],
     [
         "{cite:t}`peng2023`",
         "Smooth activations without parameters are to be preferred, over PSiLU and PSSiLU too (seen-2nd: a note; numbers not found). In "
         "their code weight decay acts on α and β (derived from it).",
-        claims.stands(judged, "peng-no-parameters"),
+        claims.labels(judged, "peng-no-parameters"),
         "ImageNet, their networks",
     ],
     [
         "{cite:t}`yu2026`",
         "Robustness is best where max abs. φ″ lies in [4, 10] (seen: abstract). For PSiLU, whose curvature is α/2, that is α from 8 "
         "to 20 (derived).",
-        claims.stands(judged, "yu-curvature"),
+        claims.labels(judged, "yu-curvature"),
         "other families of the same curvature",
     ],
     [
@@ -214,7 +217,7 @@ Markdown(
         [
             f"- The authors' claims. {claims.summary(authors)}",
             f"- Their critics' claims. {claims.summary(others)}",
-            f"- The headline, PSSiLU over ReLU: {claims.stands(judged, 'paf-pssilu').replace('<br>', '; ')}.",
+            f"- The headline, PSSiLU over ReLU: {claims.labels(judged, 'paf-pssilu')}.",
             "- Each of these sentences is computed from the records that were there when this page was made.",
         ]
     )
@@ -284,8 +287,8 @@ for name in ("relu", "silu"):
 Markdown("\n".join(said))
 
 # %% [markdown]
-# The images of three seeds together make McNemar's p small more easily, because the same image counts three times. The interval over seeds
-# knows that there are only three networks on each side, and is wide.
+# The p-value asks what other images would say of these networks; that there are three seeds does not make the images any more. The interval over
+# seeds asks what other networks would say: it knows that there are only three on each side, and is wide.
 #
 # ````{solution-end}
 # ````

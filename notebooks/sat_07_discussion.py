@@ -15,7 +15,7 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import catalogue, claims, critics, gradients, plans, tables
+from robust_activations.figures import catalogue, claims, critics, forest, gradients, plans, tables
 from robust_activations.figures.rows import Row
 from robust_activations.figures.style import title
 from robust_activations.ledger import Ledger
@@ -42,8 +42,11 @@ note("large", f"{smooth.LARGE:g}")
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(judged))
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sat-claims"}} tags=["hide-input"]
+forest.forest(judged)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.folded(judged))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.READING)
@@ -98,7 +101,7 @@ rows = [
         f"Under AutoAttack GELU keeps a lead of {auto_gelu - auto_relu:.2f} points over ReLU, {auto_gelu:.2f} to {auto_relu:.2f} %, "
         f"where PGD-100 says {pgd_gelu:.2f} to {pgd_relu:.2f} % (seen: README and log). The gain survives, and both levels drop, by "
         f"{pgd_gelu - auto_gelu:.2f} and {pgd_relu - auto_relu:.2f} points (derived).",
-        claims.stands(judged, "bai-autoattack"),
+        claims.labels(judged, "bai-autoattack"),
         "ImageNet; AutoAttack below scale `gpu`",
     ],
     [
@@ -126,7 +129,7 @@ rows = [
         "{cite:t}`peng2023`",
         "Agree that smooth is better: they prefer SiLU and GELU to ReLU (seen: abstract and README); SiLU as the last step of their design gives "
         "36.43 to 39.65 % under PGD-10 at 4/255 on ImageNet (seen-2nd: a note).",
-        claims.stands(judged, "sat-silu"),
+        claims.labels(judged, "sat-silu"),
         "ImageNet, their networks",
     ],
     [
@@ -213,8 +216,8 @@ Markdown(
     "\n".join(
         [
             f"- {claims.summary(judged)}",
-            f"- The headline, SiLU over ReLU: {claims.stands(judged, 'sat-silu')}.",
-            f"- The mechanism, a smooth backward pass for both: {claims.stands(judged, 'sat-gradient-both')}.",
+            f"- The headline, SiLU over ReLU: {claims.labels(judged, 'sat-silu')}.",
+            f"- The mechanism, a smooth backward pass for both: {claims.labels(judged, 'sat-gradient-both')}.",
         ]
     ).replace("<br>", "; ")
 )

@@ -186,8 +186,8 @@ Markdown(plans.costs("sparta"))
 # %% [markdown]
 # ## The recipe, and what of it was published
 #
-# For other papers of this book scale `paper` is the published recipe. Here it is our recipe at full length. The right column is
-# printed from the `Run` of Sparta (R2) on CIFAR-10, and what is bold is ours.
+# For other papers of this book scale `paper` is the published recipe. Here it is our recipe at full length, printed from the `Run` of
+# Sparta (R2) on CIFAR-10. Where nothing stands in brackets, nothing was found.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 EXAMPLE = "seen: abstract, as an example"

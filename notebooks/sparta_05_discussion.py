@@ -17,7 +17,7 @@
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import catalogue, claims, comparisons, critics, plans, tables
+from robust_activations.figures import catalogue, claims, comparisons, critics, forest, plans, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
@@ -44,8 +44,11 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(judged))
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
+forest.forest(judged)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.folded(judged))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.READING)
@@ -59,8 +62,8 @@ Markdown(claims.READING)
 Markdown(claims.outcomes(judged))
 
 # %% [markdown]
-# A verdict can rest on one training of each network, and then reads *one seed* in the first table. The images speak for these networks then, and nothing
-# guards against lucky ones. Where a claim is tested on several datasets, all must give the same verdict; else it is undecided.
+# A verdict can rest on one seed, and its dot in the figure is hollow then. The images speak for these networks, and nothing guards against
+# lucky ones. Where a claim is tested on several datasets, all must give the same verdict; else it is undecided.
 #
 # R1, R2 and R3 are *our* readings. R3 is the funnel activation of {cite:t}`ma2020`, an independent paper: a claim on R3 that did not hold says nothing
 # against {cite:t}`guo2021`, unless R3 is what they meant.
@@ -123,19 +126,19 @@ rows = [
     [
         "Where is the formula?",
         "Not in any text that we found; code came with the submission (seen) and is not public.",
-        claims.stands(judged, "sparta-relu", "sparta-r1", "sparta-r3"),
+        claims.labels(judged, "sparta-relu", "sparta-r1", "sparta-r3"),
         "the paper's own form",
     ],
     [
         "Is it the gate, or smoothness?",
         "Related to Swish (seen: abstract of 2020). Smooth activations alone are reported to gain over ReLU {cite}`xie2020`.",
-        claims.stands(judged, "sparta-silu", "sparta-smooth"),
+        claims.labels(judged, "sparta-silu", "sparta-smooth"),
         "full length; several seeds above scale `digits`",
     ],
     [
         "Is it attention, or more parameters and more pixels?",
         "A gate adds weights and widens what a unit sees.",
-        claims.stands(judged, "sparta-spatial", "sparta-input", "sparta-denoising"),
+        claims.labels(judged, "sparta-spatial", "sparta-input", "sparta-denoising"),
         "a 3×3 convolution of equal size without a gate",
     ],
     [
@@ -153,7 +156,7 @@ rows = [
     [
         "Is the transfer more than a good start?",
         "Compared with ReLU (seen: abstract); with a random gate: not found.",
-        claims.stands(judged, "sparta-learned-elsewhere"),
+        claims.labels(judged, "sparta-learned-elsewhere"),
         "gates of several donors; other rules of which gate goes where",
     ],
 ]
@@ -313,9 +316,9 @@ Markdown(
     "\n".join(
         [
             f"- {claims.summary(judged)}",
-            f"- Our reading R2 over ReLU: {claims.stands(judged, 'sparta-relu')}.",
-            f"- And over SiLU, as which it starts: {claims.stands(judged, 'sparta-silu')}.",
-            f"- What the donor learned: {claims.stands(judged, 'sparta-learned-elsewhere')}.",
+            f"- Our reading R2 over ReLU: {claims.labels(judged, 'sparta-relu')}.",
+            f"- And over SiLU, as which it starts: {claims.labels(judged, 'sparta-silu')}.",
+            f"- What the donor learned: {claims.labels(judged, 'sparta-learned-elsewhere')}.",
             "- All of this is about our readings. The paper's formula and its numbers were not available to us.",
         ]
     ).replace("<br>", "; ")

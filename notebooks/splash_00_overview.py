@@ -190,8 +190,8 @@ Markdown(plans.costs("splash"))
 # %% [markdown]
 # ## The recipe, and what of it was published
 #
-# For the other papers of this book scale `paper` is the published recipe. Here it is our recipe at full length. The right column is
-# printed from the `Run` of SPLASH in a ResNet-20 on CIFAR-10, and what is bold is ours.
+# For the other papers of this book scale `paper` is the published recipe. Here it is our recipe at full length, printed from the `Run` of
+# SPLASH in a ResNet-20 on CIFAR-10. Where nothing stands in brackets, nothing was found.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 SEEN = {name: (word, "seen: abstract") for name, word in (("Data", published.dataset), ("Network", published.model))}

@@ -503,8 +503,8 @@ Markdown(last)
 #
 # ## Verdict: "S = 7 usually works well"
 #
-# The sentence stands in a survey (seen-2nd). "Works well" we test as *not less accurate than other numbers of hinges by a point or more*, on
-# clean images: the whole 95 % interval of the difference between S = 7 and the mean of S = 3, 5, 9 and 15 must lie above −1 point. S = 7 has
+# The sentence stands in a survey (seen-2nd). "Works well" we test as *not less accurate, by a point or more, than any other number of hinges*, on
+# clean images: the whole 95 % interval of the difference between S = 7 and each of S = 3, 5, 9 and 15 must lie above −1 point. S = 7 has
 # evenly spaced hinges here, as the others have, so that nothing but their number differs.
 
 # %% tags=["remove-cell"]

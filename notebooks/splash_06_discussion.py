@@ -16,7 +16,7 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, critics, plans
+from robust_activations.figures import catalogue, claims, critics, forest, plans
 from robust_activations.studies import splash
 
 records = studies.collect("splash")  # scale digits: trains what is missing
@@ -39,8 +39,11 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(judged))
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
+forest.forest(judged)
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(claims.folded(judged))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.READING)
@@ -54,8 +57,8 @@ Markdown(claims.READING)
 Markdown(claims.outcomes(judged))
 
 # %% [markdown]
-# A verdict can rest on one training of each network, and then reads *one seed* in the first table. The images speak for these networks then, and nothing
-# guards against lucky ones. And two claims can rest on the same comparison: `splash-standard` takes the strongest attack that both networks have been
+# A verdict can rest on one seed, and its dot in the figure is hollow then. The images speak for these networks, and nothing guards against
+# lucky ones. And two claims can rest on the same comparison: `splash-standard` takes the strongest attack that both networks have been
 # through, and where that is AutoAttack `splash-autoattack` is no second piece of evidence.
 #
 # Some things cannot be said at any scale, however many runs are added, because the sentence to be tested is not complete:
@@ -117,7 +120,7 @@ rows = [
         "Were the attacks strong enough? {cite:t}`croce2020`",
         "Black-box and open-box attacks, of which we know the kinds alone (seen: abstract). AutoAttack appeared in the same year, and is "
         "what one must test with today.",
-        claims.stands(judged, "splash-autoattack"),
+        claims.labels(judged, "splash-autoattack"),
         "AutoAttack on all test images",
     ],
     [
@@ -130,13 +133,13 @@ rows = [
         "Against which baseline?",
         "ReLU (seen: abstract); whether any network was trained adversarially was not found. Adversarial training is the baseline of the field "
         "{cite}`madry2018`.",
-        claims.stands(judged, "splash-adversarial"),
+        claims.labels(judged, "splash-adversarial"),
         "full length, several radii",
     ],
     [
         "Is it the shape, or the freedom? {cite:t}`kunc2024`",
         "S = 7 usually works well (seen-2nd); what fewer or other hinges give was not found.",
-        claims.stands(judged, "splash-seven"),
+        claims.labels(judged, "splash-seven"),
         "SPLASH frozen at the shape that another run has learned",
     ],
 ]
@@ -242,8 +245,8 @@ ADVICE = {
     "Which S?": claims.advice(
         judged,
         "splash-seven",
-        supported="Seven: on average the other numbers, all evenly spaced, were not ahead by a point. On MNIST a point is as much as the whole error.",
-        contradicted="Not seven: on average the other numbers were ahead by a point or more.",
+        supported="Seven: none of the other numbers, all evenly spaced, was ahead by a point. On MNIST a point is as much as the whole error.",
+        contradicted="Not seven: another number was ahead by a point or more.",
         undecided="Seven costs nothing to speak of, but our records cannot exclude that another number is ahead by a point.",
     ),
     "And if you train adversarially anyway?": claims.advice(
@@ -288,9 +291,9 @@ Markdown(
     "\n".join(
         [
             f"- {claims.summary(judged)}",
-            f"- The headline, trained without attacks: {claims.stands(judged, 'splash-standard')}.",
-            f"- The same under AutoAttack: {claims.stands(judged, 'splash-autoattack')}.",
-            f"- With adversarial training: {claims.stands(judged, 'splash-adversarial')}.",
+            f"- The headline, trained without attacks: {claims.labels(judged, 'splash-standard')}.",
+            f"- The same under AutoAttack: {claims.labels(judged, 'splash-autoattack')}.",
+            f"- With adversarial training: {claims.labels(judged, 'splash-adversarial')}.",
             "- Whether BatchNorm stands before the unit, and where its hinges stand, may move robustness more than the unit does: see the table above.",
             "- None of these numbers reproduces one of the paper's: we have seen none.",
         ]

@@ -236,7 +236,7 @@ def test_outcomes_sort_claims_over_all_scales():
     rows = [*map(entries, claims.outcomes(found).splitlines()[2:])]
     assert [row[0].strip("*") for row in rows] == [*claims.OUTCOMES.values()]
     assert [row[1][len("Statement of ")] for row in rows] == [*"abcde"]
-    assert rows[0][1].endswith("(supported at `digits`, undecided at `cpu`)")
+    assert rows[0][1].endswith("(supported, one seed, at `digits`; undecided, at `cpu`)")
     assert entries(claims.reported(found).splitlines()[2])[1].startswith("+9 points<br>")
 
 
@@ -271,18 +271,34 @@ def test_a_bar_in_a_statement_ends_no_cell():
     """`|α|`, which one claim says."""
     found = [one for one in claims.judged("paper", study="paf") if "|" in one.claim.statement]
     assert found
-    for made in (claims.beside, claims.overview, claims.standing):
+    for made in (claims.beside, claims.standing):
         header, _, *rows = made(found).splitlines()
         bars = {len(re.findall(r"(?<!\\)\|", line)) for line in (header, *rows)}
         assert len(bars) == 1
 
 
-def test_overview_has_a_column_for_each_scale_that_tests_something():
-    yes, none = judge(*pair(120, 80)), Verdict("not tested here")
-    found = [judged(yes, "a"), judged(none, "a", "cpu"), judged(none, "b"), judged(none, "b", "cpu")]
-    header, _, *rows = map(entries, claims.overview(found).splitlines())
-    assert header == ["Claim", "Paper", "`digits`"]
-    assert [row[2] for row in rows] == ["**supported, one seed**", claims.NOTHING]
+def test_boxes_say_the_verdicts_and_decided_claims_come_first():
+    yes, none, open_ = judge(*pair(120, 80)), Verdict("not tested here"), judge(*pair(101, 100))
+    by = {"paf-pssilu": (none, none), "paf-learnable": (open_, open_), "paf-near-zero": (open_, yes)}
+    found = [judged(two[i], name, scale) for i, scale in enumerate(("digits", "gpu")) for name, two in by.items()]
+    found = [replace(one, verdict=replace(one.verdict, records=())) for one in found]
+    titles = re.findall(r"^::::\{dropdown\} (.*)$", claims.details(found), re.M)
+    assert titles == [
+        "Statement of paf-near-zero. (digits: undecided; gpu: **supported, one seed**)",
+        "Statement of paf-learnable. (digits: undecided; gpu: undecided)",
+        "Statement of paf-pssilu. (not tested here)",
+    ]
+
+
+def test_luck_is_counted_over_pairs_of_seeds():
+    one, other, third = (
+        tiny.record(replace(RELU, seed=seed), right(count)) for seed, count in ((0, 80), (1, 81), (2, 99))
+    )
+    assert "of the 3 pairs of these networks" in claims.luck([one, other, third])
+    assert claims.luck([one, other, third]).endswith("2 differ at p < 0.05.")
+    assert claims.luck([one, other]).endswith("none differ at p < 0.05.")
+    assert claims.luck([one, replace(other, collapsed="fell")]).startswith("none of these networks has been trained")
+    assert claims.luck([one, tiny.record(SILU, right(99))]).startswith("none of these networks")
 
 
 def test_rerun_commands_match_the_records_of_the_verdict(folder):
@@ -291,13 +307,14 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
         for run in study.runs("digits"):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
                 write(whole(run), folder / "live", study.name)
-        found = [one for one in studies.verdicts(("digits", "gpu")) if one.study == study.name]
+        found = list(studies.verdicts(("digits", "gpu"), study.name))
         planned = {run.id: run for run in studies.evidence(study, "digits")}
         boxes = claims.details(found).split("\n::::{dropdown} ")
         assert len(boxes) == len(study.claims)
         tested = [one for one in found if one.scale == "digits"]
         assert sum(one.verdict.label != claims.UNTESTED for one in tested) >= 10
-        for one, box in zip(tested, boxes, strict=True):
+        for one in tested:
+            (box,) = (box for box in boxes if f"`{one.claim.id}`, looked into" in box)
             globs = re.findall(
                 rf'^robust-activations run (?:{study.name}|protocol) --scale digits \\\n    --only "(.*)"$', box, re.M
             )

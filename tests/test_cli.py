@@ -173,7 +173,7 @@ def test_claims(call):
     assert {row["claim"] for row in rows} >= {"paf-pssilu", "sat-silu", "splash-standard", "sparta-relu"}
     for row in rows:
         assert list(row) == [
-            "claim", "study", "statement", "citation", "reported", "scale", "measured", "verdict", "groups", "records",
+            "claim", "study", "statement", "citation", "reported", "scale", "measured", "verdict", "seeds", "records",
             "page", "command",
         ]  # fmt: skip
         assert set(row["reported"]) == {"value", "source", "mark"}

@@ -85,11 +85,18 @@ def test_levels_compare_networks_that_were_trained_both_ways():
 def test_masking_names_who_failed_and_what():
     failed = Check("black_box", "?", 0.2, 0.1)
     relu, unit = (splash.robustness("digits")["digits", "digits_cnn"][name][0] for name in splash.PAIR)
-    records, _ = held(tiny.record(relu), tiny.record(unit, best=replace(tiny.record(unit).best, checks=(failed,))))
+    plain = tiny.record(unit)
+    records, _ = held(
+        tiny.record(relu),
+        replace(plain, best=replace(plain.best, checks=(failed,)), last=replace(plain.last, checks=())),
+    )
     table, words = critics.masking("splash", {"digits": records})
     (row,) = map(entries, table.splitlines()[2:])
     assert row == ["`digits`", "SPLASH", "without attacks", "1 of 1", critics.CHECKS["black_box"]]
-    assert words == "At `digits` 1 of 2 records passed every check at both checkpoints."
+    assert words == (
+        "At `digits` 1 of 2 records passed every check at the best epoch, "
+        "and at the last one where that was checked too (1 of 2)."
+    )
 
 
 def test_settings_are_weighed_where_both_are_recorded():

@@ -70,12 +70,13 @@ def test_recipe_marks_what_differs():
 
 def test_ours_follows_the_run():
     run = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=12, shape="step"), augment=None)
-    rows = dict(entries(line)[:1] + entries(line)[3:] for line in plans.unpublished(run, {}).splitlines()[2:])
-    assert rows["Epochs"] == "**12**"
-    assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9**")
-    assert rows["Augmentation"] == "**none**"
-    found = plans.unpublished(run, {"Data": (run.dataset, "seen: abstract")}).splitlines()[2]
-    assert entries(found) == ["Data", run.dataset, "seen: abstract", "the same"]
+    seen = {"Data": (run.dataset, "seen: abstract"), "Batch": ("1", "seen: code")}
+    rows = dict(map(entries, plans.unpublished(run, seen).splitlines()[2:]))
+    assert rows["Epochs"] == "12"
+    assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9")
+    assert rows["Augmentation"] == "none"
+    assert rows["Data"] == f"{run.dataset} (as published, seen: abstract)"
+    assert rows["Batch"] == f"{run.schedule.batch_size} (published: 1, seen: code)"
     counted = [entries(line)[-1] for line in plans.grid([run, run, replace(run, model="lenet5")]).splitlines()[2:]]
     assert counted == ["2", "1"]
 

@@ -10,7 +10,7 @@ from scipy import stats as reference
 
 from helpers import unchecked
 from robust_activations.errors import UserError
-from robust_activations.stats import holm, mcnemar, over_seeds, wilson
+from robust_activations.stats import holm, mcnemar, over_images, over_seeds, wilson
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (10, 10), (1, 497), (373, 497), (6155, 10000), (1, 1)])
@@ -50,6 +50,50 @@ def test_mcnemar_of_equal_answers():
 def test_mcnemar_wants_the_same_images():
     with unchecked(), pytest.raises(UserError, match="3 and 4 images"):
         mcnemar(np.ones(3, dtype=bool), np.ones(4, dtype=bool))
+
+
+def test_over_images_of_the_same_images_is_a_t_test_of_their_means():
+    pairs = np.random.default_rng(0).integers(-1, 2, (3, 60)).astype(float)
+    share = [0.5, 0.25, 0.25]
+    found, mean = over_images([*pairs], share), np.average(pairs, axis=0, weights=share)
+    expected = reference.ttest_1samp(mean, 0)
+    assert (found.mean, found.p) == pytest.approx((mean.mean(), expected.pvalue))
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval()))
+
+
+def test_over_images_counts_an_image_once_and_leaves_out_what_is_missing():
+    own = np.random.default_rng(1).normal(0.2, 1, 50)
+    once, twice = over_images([own], [1.0]), over_images([own, own], [0.5, 0.5])
+    assert (once.p, *once.interval) == pytest.approx((twice.p, *twice.interval))
+    gaps = np.insert(own, 7, np.nan)
+    assert over_images([gaps], [1.0]).p == pytest.approx(once.p)
+
+
+def test_over_images_of_pairs_on_more_and_on_fewer_images():
+    """Its error is how much the mean scatters when it is drawn again."""
+    draws = np.random.default_rng(3).normal(0, 1, (2000, 50))
+    found = [over_images([own, own[:20]], [0.5, 0.5]) for own in draws]
+    assert [one.mean for one in found] == pytest.approx((draws.mean(1) + draws[:, :20].mean(1)) / 2)
+    reach = np.mean([one.interval[1] - one.mean for one in found])
+    assert reach / reference.t.ppf(0.975, 19) == pytest.approx(np.std([one.mean for one in found]), rel=0.05)
+
+
+def test_over_images_keeps_its_promise_where_pooled_pairs_do_not():
+    """Six pairs of models that are as robust as each other, all with the same odd images: 5 % come out below 0.05."""
+    draw, tests, pooled = np.random.default_rng(2), [], []
+    for _ in range(400):
+        odd = draw.choice([-1, 0, 1], 200, p=[0.1, 0.8, 0.1])
+        pairs = [np.where(draw.random(200) < 0.5, odd, 0) for _ in range(6)]
+        tests.append(over_images([one.astype(float) for one in pairs], [1 / 6] * 6).p < 0.05)
+        ahead, behind = (int(sum((sign * one > 0).sum() for one in pairs)) for sign in (1, -1))
+        pooled.append(reference.binomtest(ahead, ahead + behind).pvalue < 0.05)
+    assert 0.02 < np.mean(tests) < 0.08
+    assert np.mean(pooled) > 0.2
+
+
+def test_over_images_without_any_difference():
+    found = over_images([np.zeros(5), np.zeros(3)], [0.5, 0.5])
+    assert (found.mean, found.interval, found.p) == (0.0, (0.0, 0.0), 1.0)
 
 
 def test_holm():

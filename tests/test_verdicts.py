@@ -112,7 +112,7 @@ def test_a_network_that_was_evaluated_twice_is_one(tmp_path):
     for order in (runs, runs[::-1]):
         found = compare(records, order, is_("silu"), is_("relu"))
         assert found.records == (fuller.id, relu.id)
-        assert (found.groups, found.said) == (1, "supported, one seed")
+        assert (found.seeds, found.said) == (1, "supported, one seed")
 
 
 def test_every_dataset_must_say_so(tmp_path):
@@ -179,6 +179,53 @@ def test_interval_of_a_paired_difference():
     for (first, second), middle, half in cases:
         found = mcnemar(torch.tensor(first).numpy(), torch.tensor(second).numpy()).interval
         assert found == pytest.approx((middle - half, middle + half), abs=1e-5)
+
+
+def test_a_margin_over_seeds_is_one_over_images_too(tmp_path):
+    """Seeds that agree to the image do not make the images any more."""
+    records, runs = kept(tmp_path, *seeds(-1, -1, -1))
+    found = compare(records, runs, is_("silu"), is_("relu"), margin=0.01)
+    assert found.label == "undecided"
+    assert "over seeds and images" in found.measured
+    assert compare(records, runs, is_("silu"), is_("relu"), margin=0.02).label == "supported"
+
+
+# Several pairs
+
+
+def test_the_same_images_count_once(tmp_path):
+    """Six images that all seeds are ahead on are six, not eighteen."""
+    records, runs = kept(tmp_path, *seeds(5, 5, 5))
+    found = compare(records, runs, is_("silu"), is_("relu"))
+    pooled = mcnemar(*(torch.tensor(right(count)).repeat(3).numpy() for count in (85, 80)))
+    alone = mcnemar(*(torch.tensor(right(count)).numpy() for count in (85, 80)))
+    assert pooled.p < 1e-3 < 0.02 < float(found.measured.split("p = ")[1].split()[0]) < alone.p
+
+
+def test_pairs_in_a_chain_are_one_group(tmp_path):
+    """The wider of one pair is the narrower of another."""
+    sizes = [replace(RELU, model_options={"width": width}) for width in (4, 8, 16)]
+    records, runs = kept(tmp_path, *(tiny.record(run, right(60 + 20 * i)) for i, run in enumerate(sizes)))
+    any_ = {"differ": ("model_options",), "also": lambda a, b: a.model_options["width"] > b.model_options["width"]}
+    found = compare(records, runs, is_("relu"), is_("relu"), **any_)
+    assert found.said == "supported, one seed"
+    assert "(3 pairs in 1 group, n = 200)" in found.measured
+    assert "over" not in found.measured
+
+
+def test_settings_are_not_seeds(tmp_path):
+    """Three pairs in three settings agree, and yet all have the luck of one seed."""
+    rows = [
+        tiny.record(replace(run, threat=Threat("linf", f"{eps}/255")), right(80 + 40 * (run is SILU) + eps))
+        for eps in (1, 2, 3)
+        for run in (SILU, RELU)
+    ]
+    records, runs = kept(tmp_path, *rows)
+    found = compare(records, runs, is_("silu"), is_("relu"))
+    assert (found.said, found.why) == (
+        "supported, one seed",
+        "p is below 0.05 and the interval over pairs excludes 0",
+    )
 
 
 # Measures
@@ -309,6 +356,19 @@ def test_gaps(tmp_path, held, label):
     assert compare_gap(records, runs, is_("silu"), is_("relu")).label == label
 
 
+def test_gaps_of_seeds_that_agree_have_the_error_of_their_images(tmp_path):
+    rows = [trained(replace(run, seed=s), 0.7, 0.4 + 0.1 * (run is SILU)) for s in range(3) for run in (SILU, RELU)]
+    records, runs = kept(tmp_path, *rows)
+    found = compare_gap(records, runs, is_("silu"), is_("relu"))
+    assert (found.label, found.why) == ("undecided", "the interval includes 0")
+
+
+def test_where_there_is_no_gap_none_is_smaller(tmp_path):
+    records, runs = kept(tmp_path, trained(SILU, 0.3, 0.9), trained(RELU, 0.4, 0.4))
+    found = compare_gap(records, runs, is_("silu"), is_("relu"))
+    assert (found.label, found.why.split(":")[0]) == ("undecided", "there is no gap")
+
+
 def test_tuned_is_chosen_on_held_out_images_and_never_on_test_images(tmp_path):
     runs = [replace(RELU, schedule=replace(RELU.schedule, weight_decay=decay)) for decay in (1e-4, 1e-3, 1e-2)]
     best = trained(runs[1], 0.7, 0.5)
@@ -354,18 +414,34 @@ def test_claims_of_several_parts():
 
 def test_a_claim_that_one_of_several_will_do():
     yes, no, open_ = (
-        Verdict(label, f"{points} points", (label,))
-        for label, points in (("supported", "+3.0"), ("contradicted", "-4.0"), ("undecided", "+0.5"))
+        Verdict(label, f"{points:+.1f} points", (label,), label, seeds, base.Points(points, points - 1, points + 1))
+        for label, points, seeds in (("supported", 3.0, 2), ("contradicted", -4.0, 1), ("undecided", 5.0, 1))
     )
     never = Verdict("not tested here")
-    best, parts = "best of 2, b: +3.0 points", {"a": no, "b": yes}
-    assert some(parts) == Verdict("supported", best, ("contradicted", "supported"), parts=parts)
-    assert some({"a": no, "b": no}).label == "contradicted"
-    assert some({"a": no, "b": open_}).label == "undecided"
+    parts = {"a": no, "b": yes, "c": open_}
+    found = some(parts)
+    # What is shown is what decides, however far ahead another is, and so are its seeds.
+    assert (found.label, found.said, found.measured) == ("supported", "supported", "best of 3, b: +3.0 points")
+    assert (found.why, found.points, found.parts) == ("supported", yes.points, parts)
+    assert found.records == ("contradicted", "supported", "undecided")
+    assert some({"a": no, "b": no}).said == "contradicted, one seed"
+    assert (some({"a": no, "b": open_}).label, some({"a": no, "b": open_}).why) == ("undecided", "undecided")
     assert some({"a": no}).label == "undecided"  # another shape might
-    lone = Verdict("undecided", "best of 1, a: -4.0 points", ("contradicted",), parts={"a": no})
-    assert some({"a": no, "b": never}) == lone
+    lone = some({"a": no, "b": never})
+    assert (lone.measured, lone.why) == ("best of 1, a: -4.0 points", "contradicted, but no other was tried")
     assert some({"a": never}).label == some({}).label == "not tested here"
+
+
+def test_the_best_of_several_on_several_datasets_is_by_the_least(tmp_path):
+    def of(first: Run, more: int, dataset: str) -> list[Record]:
+        both = ((first, 80 + more), (RELU, 80))
+        return [tiny.record(replace(run, dataset=dataset), right(count)) for run, count in both]
+
+    gelu = replace(RELU, activation="gelu")
+    rows = [*of(SILU, 40, "mnist"), *of(SILU, -30, "cifar10"), *of(gelu, 3, "mnist")]
+    records, runs = kept(tmp_path, *{record.id: record for record in rows}.values())
+    found = some({name: compare(records, runs, is_(name), is_("relu")) for name in ("silu", "gelu")})
+    assert found.measured.startswith("best of 2, gelu: +1.5 points")
 
 
 def test_p_of_one_test_among_several_is_multiplied_by_their_number(tmp_path):

@@ -403,7 +403,7 @@ def claims(arguments: argparse.Namespace) -> None:
             "scale": judged.scale,
             "measured": judged.verdict.measured,
             "verdict": judged.verdict.label,
-            "groups": judged.verdict.groups,
+            "seeds": judged.verdict.seeds,
             "records": judged.verdict.records,
             "page": f"notebooks/{judged.claim.page}",
             "command": f"robust-activations run {judged.study} --scale {judged.scale}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy import stats
 
 from robust_activations.errors import UserError
@@ -46,6 +46,37 @@ def mcnemar(first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"]) -> Pa
         raise UserError(f"paired comparison of {len(first)} and {len(second)} images; they must be the same ones")
     a, b = int((first & ~second).sum()), int((second & ~first).sum())
     return Paired(a, b, len(first), float(stats.binomtest(a, a + b).pvalue) if a + b else 1.0)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with its 95 % interval and the p of a t test that it is 0."""
+
+    mean: float
+    interval: tuple[float, float]
+    p: float
+
+
+def over_images(differences: Sequence[Float[np.ndarray, " _"]], weights: Sequence[float]) -> Mean:
+    """The weighted mean of the mean differences of several pairs of models, each on the first of the same images.
+
+    An image is the unit: it is the same in all pairs, and what is odd about it is odd in all. With the difference
+    $d_{ki}$ of pair k on image i, of $n_k$, and weights that sum to 1, the mean is $\\sum_k w_k \\bar d_k$ and its
+    variance $\\frac{n}{n-1} \\sum_i (\\sum_k w_k (d_{ki} - \\bar d_k) / n_k)^2$ (cluster-robust: Liang and Zeger 1986);
+    where all pairs have the same n images, that of the images' mean differences. NaN: not an image of this pair.
+    """
+    n = max(map(len, differences))
+    off, mean, fewest = np.zeros(n), 0.0, n
+    for weight, own in zip(weights, differences, strict=True):
+        there = ~np.isnan(own)
+        middle, count = float(own[there].mean()), int(there.sum())
+        off[: len(own)][there] += weight * (own[there] - middle) / count
+        mean, fewest = mean + weight * middle, min(fewest, count)
+    error = float(np.sqrt(fewest / (fewest - 1) * (off**2).sum()))
+    if not error:
+        return Mean(mean, (mean, mean), float(mean == 0))
+    reach = float(stats.t.ppf(0.975, fewest - 1)) * error
+    return Mean(mean, (mean - reach, mean + reach), float(2 * stats.t.sf(abs(mean) / error, fewest - 1)))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -7,18 +7,20 @@ our records measure never share a column.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import listed
 from robust_activations.figures.rows import ATTACKS
-from robust_activations.ledger import Ledger
+from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
 from robust_activations.studies.audit import failures
+from robust_activations.studies.base import paired, setting_of, strongest
 
 NOTHING = "—"
 UNTESTED = "not tested here"
@@ -26,9 +28,9 @@ UNTESTED = "not tested here"
 Planned = Callable[[str, str], dict[str, tuple[str, Run]]]
 
 
-def judged(*scales: str, study: str | None = None) -> list[Judged]:
+def judged(*scales: str, study: str = "all") -> list[Judged]:
     """The claims at these scales; without any at all scales, and without a study those of all."""
-    return [one for one in studies.verdicts(scales or paths.SCALES) if study in (None, one.study)]
+    return list(studies.verdicts(scales or paths.SCALES, study))
 
 
 # ---- sentences ------------------------------------------------------------------------------------------------------
@@ -52,7 +54,8 @@ def _counts(verdicts: Sequence[Verdict]) -> Iterator[str]:
             yield f"{len(own)} {label}{share}"
 
 
-LABELS = ("supported", "contradicted", "undecided", UNTESTED)
+DECIDED = ("supported", "contradicted")
+LABELS = (*DECIDED, "undecided", UNTESTED)
 # What verdicts call attacks and measures, and what the book does.
 WORDS = {"one_pixel": "the one-pixel attack", "cw": "C&W", "inf": "∞"} | ATTACKS
 
@@ -77,49 +80,8 @@ def measured(verdict: Verdict) -> str:
 
 
 def why(verdict: Verdict) -> str:
-    """What of the rule decided, read off the verdict's own numbers: p-values, and intervals that exclude 0 or not."""
-    if not verdict.records:
-        return "no records that can be compared, or the runs collapsed"
-    if verdict.parts and not verdict.measured.startswith("best of"):
-        reasons = {name: why(part) for name, part in verdict.parts.items()}
-        if len(set(reasons.values())) > 1:
-            return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        return next(iter(reasons.values()))
-    return _reason(verdict.measured, verdict.label)
-
-
-def _reason(words: str, label: str) -> str:
-    """Of one comparison, or of the best of several."""
-    number, noun, groups = re.findall(r"\((\d+) (\w+?)s?(?: in (\d+) groups?)?[,)]", words)[-1]
-    several, over = int(groups or number) > 1, f"{'group' if groups else noun}s"
-    if found := re.search(r"p = ([\d.e+-]+)", words):
-        small = float(found[1]) < 0.05
-        if label in ("supported", "contradicted"):
-            against = ", against the claim" if _against(words) else ""
-            return "p is below 0.05" + (f" and the interval over {over} excludes 0" if several else "") + against
-        if small and words.startswith("best of"):
-            rest = (
-                "no other shape was tried" if words.startswith("best of 1,") else "not for every shape that was tried"
-            )
-            return f"p is below 0.05, against the claim, but {rest}"
-        if small:
-            return f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
-        return "p is not below 0.05"
-    sides = "includes" if label == "undecided" else "excludes"
-    against = ", against the claim" if label == "contradicted" else ""
-    if words.startswith("from "):
-        return f"the interval {sides} the start{against}" if several else "a single run has no interval"
-    if words.startswith("gap "):
-        return f"the interval {sides} 0{against}"
-    place = {"supported": "lies within the margin", "contradicted": "lies beyond the margin"}
-    return f"the interval {place.get(label, 'reaches across the margin')}"
-
-
-def _against(words: str) -> bool:
-    """Of two distances the share of images on which the first is larger decides, of all else the sign."""
-    if share := re.search(r"larger on (\d+) %", words):
-        return int(share[1]) < 50
-    return re.findall("[-+]", words)[0] == "-"
+    """What of the rule decided."""
+    return verdict.why or "no records that can be compared, or the runs collapsed"
 
 
 def labels(found: Sequence[Judged], *ids: str) -> str:
@@ -162,7 +124,10 @@ READING = (
 
 def caveats(study: str, found: Sequence[Judged]) -> str:
     """What could be wrong with any study's verdicts: seeds, masked gradients, and that there are many of them."""
-    tests = sum(map(_tested, found))
+    tests, drawn = sum(map(_tested, found)), [one for one in found if one.verdict.label in DECIDED]
+    shared = sum(
+        any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
+    )
     (one,) = studies.get(study)
     records = [record for scale, own in ledgers(found).items() for record in own.of(studies.evidence(one, scale))]
     every = {record.id: record for record in records}.values()
@@ -179,10 +144,26 @@ def caveats(study: str, found: Sequence[Judged]) -> str:
         f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove "
         f"that none is masked. Collapsed runs are left out of verdicts; of these records {collapsed} collapsed.\n\n"
         "many verdicts\n"
-        f": {tests} of them stand on this page. Where no effect exists, each has a 5 % risk of its own, so "
-        f"chance alone could make up to about {0.05 * tests:.1f} of them wrong. They are not corrected for their "
+        f": {tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk "
+        f"of 5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck "
+        f"of the training comes on top where there is one seed: {luck(every)} Nor are they independent: "
+        f"{shared or 'none'} of the decided ones share a network with another. They are not corrected for their "
         "number, because each is a question of its own; who searches among them for *any* effect must correct."
     )
+
+
+def luck(records: Iterable[Record]) -> str:
+    """How often two trainings of one network that differ in nothing but the seed are told apart by the images."""
+    alike: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if not record.collapsed:
+            alike.setdefault((setting_of(record), record.provenance.dataset_sha256), []).append(record)
+    pairs = [pair for own in alike.values() for pair in combinations(own, 2) if strongest(*pair)]
+    different = sum(paired(*pair, str(strongest(*pair))).p < 0.05 for pair in pairs)
+    if not pairs:
+        return "none of these networks has been trained with two seeds, so how large it is, is not known."
+    alike_but = f"of the {len(pairs)} pairs of these networks that differ in the seed alone"
+    return f"{alike_but}, {different or 'none'} differ at p < 0.05."
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -203,21 +184,21 @@ def reported(found: Sequence[Judged]) -> str:
 
 
 def outcomes(found: Sequence[Judged]) -> str:
-    """Every claim by what its verdicts at all scales come to: held, did not hold, both, open, or not tested."""
+    """Every claim by what its verdicts at all scales come to: supported, contradicted, both, open, or not tested."""
     kinds: dict[str, list[str]] = {kind: [] for kind in OUTCOMES}
     for group in _by_claim(found):
         own = {one.scale: one.verdict.label for one in group if _tested(one)}
-        sides = {*own.values()} & {"supported", "contradicted"}
+        sides = {*own.values()} & {*DECIDED}
         kind = "both" if len(sides) > 1 else next(iter(sides), "undecided" if own else UNTESTED)
-        said = ", ".join(f"{label} at `{scale}`" for scale, label in own.items())
+        said = "; ".join(f"{one.verdict.said}, at `{one.scale}`" for one in group if _tested(one))
         kinds[kind].append(_statement(group[0]) + (f" ({said})" if said else ""))
     return table(["", "Claims"], [[f"**{OUTCOMES[kind]}**", "<br>".join(own)] for kind, own in kinds.items() if own])
 
 
 OUTCOMES = {
-    "supported": "Held wherever a verdict fell",
-    "contradicted": "Did not hold wherever a verdict fell",
-    "both": "Held at one scale and not at another",
+    "supported": "Supported at a scale, contradicted at none",
+    "contradicted": "Contradicted at a scale, supported at none",
+    "both": "Supported at one scale, contradicted at another",
     "undecided": "Cannot be said: tested, and undecided",
     UNTESTED: "Cannot be said: no records that test it yet",
 }
@@ -241,19 +222,16 @@ def standing(found: Sequence[Judged]) -> str:
     return table(["Claim", "Verdict and why", "Measured", "Reported"], rows)
 
 
-def overview(found: Sequence[Judged]) -> str:
-    """Every claim once, with its verdict at each scale that tests any of them."""
-    scales = _scales(found)
-    rows = []
-    for group in _by_claim(found):
-        labels = {one.scale: f"**{one.verdict.said}**" if _tested(one) else NOTHING for one in group}
-        paper = f"{{cite:t}}`{group[0].claim.citation}`"
-        rows.append([_statement(group[0]), paper, *(labels[scale] for scale in scales)])
-    return table(["Claim", "Paper", *(f"`{scale}`" for scale in scales)], rows)
+def folded(found: Sequence[Judged]) -> str:
+    """`standing`, in a box to open."""
+    return f"::::{{dropdown}} Each claim: verdict, why, measured, reported\n{standing(found)}\n::::"
 
 
 def details(found: Sequence[Judged]) -> str:
-    """A box to open for each claim: what was measured, the records behind it, and the commands that make them."""
+    """A box to open for each claim, those that are decided first, with the verdict at each scale that tests it.
+
+    Inside: what was measured, the records behind it, and the commands that make them.
+    """
 
     @cache
     def planned(study: str, scale: str) -> dict[str, tuple[str, Run]]:
@@ -263,10 +241,16 @@ def details(found: Sequence[Judged]) -> str:
 
     read = cache(Ledger)  # the scales share a folder
     boxes = []
-    for group in _by_claim(found):
+    for group in sorted(_by_claim(found), key=_openness):
         untested = _untested([one for one in group if not _tested(one)], planned, read)
         boxes.append(_box(group, planned, untested))
     return "\n\n".join(boxes)
+
+
+def _openness(group: Sequence[Judged]) -> int:
+    """0 for claims that are decided somewhere, 1 for those that are only tested, 2 for the others."""
+    labels = {one.verdict.label for one in group}
+    return 0 if labels & {*DECIDED} else 1 if "undecided" in labels else 2
 
 
 def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> str:
@@ -278,7 +262,7 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
     ]
     return "\n".join(
         [
-            f"::::{{dropdown}} {first.claim.statement}",
+            f"::::{{dropdown}} {first.claim.statement} {_verdicts(group)}",
             f"`{first.claim.id}`, looked into in {{doc}}`/notebooks/{first.claim.page}`",
             "",
             f"**Reported:** {first.claim.reported.value or 'nothing that was available to us'}. {_source(first)}",
@@ -290,6 +274,13 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
             "::::",
         ]
     )
+
+
+def _verdicts(group: Sequence[Judged]) -> str:
+    """For the heading of a box: `(digits: undecided; cpu: supported, one seed)`, decided ones in bold."""
+    bold = {label: "**" for label in DECIDED}
+    own = [(one.scale, bold.get(one.verdict.label, ""), one.verdict.said) for one in group if _tested(one)]
+    return f"({'; '.join(f'{scale}: {mark}{said}{mark}' for scale, mark, said in own) or UNTESTED})"
 
 
 def _rerun(one: Judged, planned: Planned) -> list[str]:

@@ -236,6 +236,10 @@ def masking(study: str, ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
                 words = listed(CHECKS.get(check, check) for check in checks)
                 rows.append([f"`{scale}`", style.title(name), how, count, words])
         passed = len(own) - len({record.id for record, *_ in failures(own)})
-        said.append(f"At `{scale}` {passed} of {len(own)} records passed every check at both checkpoints.")
+        last = sum(record.last.checks != () for record in own)
+        said.append(
+            f"At `{scale}` {passed} of {len(own)} records passed every check at the best epoch, and at the last one "
+            f"where that was checked too ({last} of {len(own)})."
+        )
     header = ["Scale", "Activation", "Trained", "Records that failed a check", "What did not hold"]
     return table(header, rows) if rows else "No record failed a check.", " ".join(said) or "There are no records yet."

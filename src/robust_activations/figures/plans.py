@@ -203,8 +203,16 @@ def ours(run: Run) -> dict[str, str]:
 
 
 def unpublished(run: Run, published: Mapping[str, tuple[str, str]]) -> str:
-    """The recipe of a run beside the few items of which anything was published: value, mark and source."""
-    return recipe([(item, *published.get(item, ("", "not found")), words) for item, words in ours(run).items()])
+    """The recipe of a run, with mark and source at the few items of which anything was published."""
+
+    def said(item: str, words: str) -> str:
+        if item not in published:
+            return words
+        value, source = published[item]
+        return f"{words} ({'as published' if value == words else f'published: {value}'}, {source})"
+
+    rows = [[item, said(item, words)] for item, words in ours(run).items()]
+    return table(["Item", "Ours, at scale `paper`"], rows)
 
 
 def grid(wanted: Iterable[Run]) -> str:

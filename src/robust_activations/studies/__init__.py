@@ -80,12 +80,12 @@ class Judged:
     verdict: Verdict
 
 
-def verdicts(scales: tuple[str, ...] = SCALES) -> Iterator[Judged]:
-    """Every claim of every study at every scale, judged by the records there are."""
+def verdicts(scales: tuple[str, ...] = SCALES, name: str = "all") -> Iterator[Judged]:
+    """Every claim of a study, or of all, at every scale, judged by the records there are."""
     read = cache(Ledger)  # most scales share a folder
     for scale in scales:
         records = read(paths.ledger(scale))
-        for study in STUDIES.values():
+        for study in get(name):
             behind = evidence(study, scale)
             for claim in study.claims:
                 yield Judged(study.name, claim, scale, claim.test(records, behind))

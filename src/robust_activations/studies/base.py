@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from robust_activations.attacks import Threat
 from robust_activations.errors import unknown
 from robust_activations.ledger import Ledger, Record
 from robust_activations.paths import SCALES
 from robust_activations.run import Run
-from robust_activations.stats import Paired, mcnemar, over_seeds
+from robust_activations.stats import Paired, mcnemar, over_images, over_seeds
 
 Label = Literal["supported", "contradicted", "undecided", "not tested here"]
 
@@ -33,30 +33,58 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class Points:
+    """A difference in accuracy, in percentage points, with its 95 % interval, and what that is to lie above."""
+
+    value: float
+    low: float
+    high: float
+    limit: float = 0.0
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What our records say of a claim at one scale.
 
-    `groups`: how many independent groups of networks it rests on. `parts`: the verdicts it was made of, by name.
+    `why`: what of the rule decided. `seeds`: how many different ones the networks that decide it have. `points`:
+    where it is about a difference in accuracy. `parts`: the verdicts it was made of, by name.
     """
 
     label: Label
     measured: str = ""
     records: tuple[str, ...] = ()
-    groups: int = 0
+    why: str = ""
+    seeds: int = 0
+    points: Points | None = None
     parts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def said(self) -> str:
-        """The label, and whether it rests on one training, whose luck nothing shows: `supported, one seed`."""
+        """The label, and whether it rests on one seed, whose luck nothing shows: `supported, one seed`."""
         decided = self.label in ("supported", "contradicted")
-        return f"{self.label}, one seed" if decided and self.groups == 1 else self.label
+        return f"{self.label}, one seed" if decided and self.seeds == 1 else self.label
 
     @classmethod
-    def of_parts(cls, label: Label, parts: Mapping[str, Verdict], measured: str = "") -> Verdict:
-        """Rests on all that its parts rest on; if `measured` is empty it is theirs, each with its name at the end."""
-        records = dict.fromkeys(name for one in parts.values() for name in one.records)
-        measured = measured or "; ".join(f"{one.measured.removesuffix(')')}, {name})" for name, one in parts.items())
-        return cls(label, measured, tuple(records), min(one.groups for one in parts.values()), dict(parts))
+    def of_parts(
+        cls, label: Label, parts: Mapping[str, Verdict], best: str | None = None, *, one_will_do: bool = False
+    ) -> Verdict:
+        """Rests on all that its parts rest on, and shows what was measured in the `best`, or in each.
+
+        Where `one_will_do` to decide, it has the seeds of the part that has most of those that say so.
+        """
+        records = tuple(dict.fromkeys(name for one in parts.values() for name in one.records))
+        seeds = [one.seeds for one in parts.values() if one.label == label or not one_will_do]
+        own = cls(label, records=records, seeds=(max if one_will_do else min)(seeds), parts=dict(parts))
+        if best is not None:
+            shown = parts[best]
+            measured = f"best of {len(parts)}, {best}: {shown.measured}"
+            return replace(own, measured=measured, why=shown.why, points=shown.points)
+        reasons = {name: one.why for name, one in parts.items()}
+        why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        if len(set(reasons.values())) == 1:
+            why = next(iter(reasons.values()))
+        measured = "; ".join(f"{one.measured.removesuffix(')')}, {name})" for name, one in parts.items())
+        return replace(own, measured=measured, why=why)
 
 
 @dataclass(frozen=True)
@@ -163,16 +191,16 @@ def compare(
     """Is `first` more robust than `second`? On the same images, pair by pair of `matched` records.
 
     Supported or contradicted needs both: a p below `alpha` for the images, and, with two or more groups of pairs, a
-    95 % interval of the difference over groups that excludes 0. Pairs that share a record are one group, for they err
-    together; seeds are groups of one pair each. p is McNemar's exact one over all pairs, or, for several pairs of a
-    single group, that of a t test of the images' mean differences. The images are the same in every pair: the interval
-    is what guards against a lucky seed. `attack` is the strongest that both have. Of several datasets each must say so
+    95 % interval of the difference over groups that excludes 0, which guards against a lucky training. Pairs that share
+    a record are one group, for they err together; seeds are groups of one pair each. p is McNemar's exact one for a
+    pair; for several that of a t test with an image as the unit, for the images are the same in every pair
+    (`stats.over_images`). `attack` is the strongest that both of a pair have. Of several datasets each must say so
     (`on_each_dataset`).
 
     Where it is one of several tests for a claim, p is multiplied by their number, `times` (Bonferroni's correction).
 
-    With a `margin`, the claim is that `first` is not worse by so much: supported if the interval of the difference
-    (over groups, or over the images for a single one) lies above -margin, contradicted if below.
+    With a `margin`, the claim is that `first` is not worse by so much: supported if the intervals of the difference,
+    over groups and over images, lie above -margin, contradicted if below.
     """
 
     def name(a: Record, b: Record) -> str | None:
@@ -180,31 +208,51 @@ def compare(
         return one if all(one in record.best.outcomes for record in (a, b)) else None
 
     def judge(pairs: Pairs) -> Verdict:
-        names = {(a.id, b.id): str(name(a, b)) for a, b in pairs}
-        tests = {(a.id, b.id): paired(a, b, names[a.id, b.id]) for a, b in pairs}
-        groups = independent(pairs)
-        mean, low, high = over_seeds([float(np.mean([tests[a.id, b.id].difference for a, b in one])) for one in groups])
-        p, over_images = _over_images(pairs, names, single=len(groups) == 1)
+        names = [str(name(a, b)) for a, b in pairs]
+        tests = [paired(a, b, attack) for (a, b), attack in zip(pairs, names, strict=True)]
+        mean, low, high = over_groups(pairs, [test.difference for test in tests])
+        p, by_image = _over_images(pairs, names)
         p = min(1.0, times * p)
-        label: Label = "undecided"
+        several, over = len(independent(pairs)) > 1, grouped(pairs)
+        if margin and several:
+            low, high, over = min(low, by_image[0]), max(high, by_image[1]), f"{over} and images"
+        elif not several:
+            low, high = by_image
         if margin:
-            low, high = (low, high) if len(groups) > 1 else over_images
-            label = "supported" if low > -margin else "contradicted" if high < -margin else "undecided"
-        elif p < alpha and (len(groups) == 1 or low > 0 or high < 0):
-            label = "supported" if mean > 0 else "contradicted"
-        interval = ""
-        if len(groups) > 1 or margin:
-            noun = _noun(pairs) if len(groups) == len(pairs) else "group"
-            over = f" over {noun}s" if len(groups) > 1 else ""
-            interval = f",{over} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        kind = "McNemar" if len(groups) > 1 or len(pairs) == 1 else "paired t"
+            label, why = within(margin, low, high)
+        else:
+            label, why = decided(p < alpha, mean, (low, high) if several else None, over)
+        interval = f",{f' over {over}' if several else ''} [{100 * low:+.1f}, {100 * high:+.1f}]"
+        kind = "McNemar" if len(pairs) == 1 else "paired t"
         test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
-        gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names.values()))  # no -0.0
-        measured = f"{gain:+.1f} points under {attacks}{interval}; {test}"
-        seen = f"{counted(pairs)}, n = {_sizes(tests.values())}{'' if attack else _on_more_images(pairs)}"
-        return Verdict(label, f"{measured}({seen})", ids(pairs), len(groups))
+        gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names))  # no -0.0
+        measured = f"{gain:+.1f} points under {attacks}{interval if several or margin else ''}; {test}"
+        seen = f"{counted(pairs)}, n = {_sizes(tests)}{'' if attack else _on_more_images(pairs)}"
+        points = Points(*(100 * one for one in (mean, low, high, -margin)))
+        return Verdict(label, f"{measured}({seen})", ids(pairs), why, seeds_of(pairs), points)
 
     return on_each_dataset([pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)], judge)
+
+
+def decided(small: bool, mean: float, interval: tuple[float, float] | None, over: str) -> tuple[Label, str]:
+    """The verdict, and why, on a difference whose p is `small` or not; with the interval `over` groups of networks."""
+    if not small:
+        return "undecided", "p is not below 0.05"
+    if interval and interval[0] <= 0 <= interval[1]:
+        return "undecided", f"p is below 0.05, but the {over} disagree: the interval over them includes 0"
+    also = f" and the interval over {over} excludes 0" if interval else ""
+    if mean > 0:
+        return "supported", f"p is below 0.05{also}"
+    return "contradicted", f"p is below 0.05{also}, against the claim"
+
+
+def within(margin: float, low: float, high: float) -> tuple[Label, str]:
+    """The verdict, and why, on not being worse by a margin."""
+    if low > -margin:
+        return "supported", "the interval lies within the margin"
+    if high < -margin:
+        return "contradicted", "the interval lies beyond the margin"
+    return "undecided", "the interval reaches across the margin"
 
 
 def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
@@ -242,12 +290,29 @@ def _sizes(tests: Iterable[Paired]) -> str:
 
 
 def independent(pairs: Pairs) -> list[Pairs]:
-    """The pairs in groups that share no record of the side that has fewer; what a record errs by, all its pairs do."""
-    side = min((0, 1), key=lambda side: len({pair[side].id for pair in pairs}))
-    groups: dict[str, Pairs] = {}
+    """The pairs in groups that share no record; what a record errs by, all its pairs do."""
+    groups: list[Pairs] = []
     for pair in pairs:
-        groups.setdefault(pair[side].id, []).append(pair)
-    return list(groups.values())
+        joined = [group for group in groups if {*ids(group)} & {*ids([pair])}]
+        groups = [group for group in groups if group not in joined] + [[*chain(*joined), pair]]
+    return groups
+
+
+def weights(pairs: Pairs) -> list[float]:
+    """Of each pair: groups count alike, and in a group its pairs."""
+    groups = independent(pairs)
+    return [next(1 / len(groups) / len(group) for group in groups if pair in group) for pair in pairs]
+
+
+def over_groups(pairs: Pairs, values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95 % interval, over independent groups of pairs, of a number that each pair has."""
+    own = dict(zip(((a.id, b.id) for a, b in pairs), values, strict=True))
+    return over_seeds([float(np.mean([own[a.id, b.id] for a, b in group])) for group in independent(pairs)])
+
+
+def seeds_of(pairs: Pairs) -> int:
+    """How many different seeds these networks were trained with."""
+    return len({record.run.seed for pair in pairs for record in pair})
 
 
 def counted(pairs: Pairs) -> str:
@@ -255,6 +320,11 @@ def counted(pairs: Pairs) -> str:
     groups, noun = len(independent(pairs)), _noun(pairs)
     count = f"{len(pairs)} {noun}{'s' * (len(pairs) > 1)}"
     return count if groups == len(pairs) else f"{count} in {groups} group{'s' * (groups > 1)}"
+
+
+def grouped(pairs: Pairs) -> str:
+    """What an interval over `independent` groups is over: `seeds`, `pairs` or `groups`."""
+    return f"{_noun(pairs) if len(independent(pairs)) == len(pairs) else 'group'}s"
 
 
 def _noun(pairs: Pairs) -> str:
@@ -265,17 +335,14 @@ def ids(pairs: Pairs) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.id for pair in pairs for record in pair))
 
 
-def _over_images(pairs: Pairs, names: dict[tuple[str, str], str], *, single: bool) -> tuple[float, tuple[float, float]]:
-    """p over the images, and for a single group the 95 % interval of the difference."""
-    rights = [_rights(a, b, names[a.id, b.id]) for a, b in pairs]
-    if single and len(pairs) > 1:  # of one record, hence on the same images
-        n = min(len(one) for one, _ in rights)
-        each = np.mean([one[:n].astype(float) - other[:n] for one, other in rights], axis=0)
-        middle, half = each.mean(), 1.959964 * each.std(ddof=1) / n**0.5
-        p = float(stats.ttest_1samp(each, 0).pvalue) if half else 1.0
-        return p, (float(middle - half), float(middle + half))
-    total = mcnemar(np.concatenate([one for one, _ in rights]), np.concatenate([other for _, other in rights]))
-    return total.p, total.interval
+def _over_images(pairs: Pairs, names: Sequence[str]) -> tuple[float, tuple[float, float]]:
+    """p over the images, and the 95 % interval of the difference."""
+    if len(pairs) == 1:
+        test = paired(*pairs[0], names[0])
+        return test.p, test.interval
+    rights = [_rights(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
+    found = over_images([one.astype(float) - other for one, other in rights], weights(pairs))
+    return found.p, found.interval
 
 
 def setting_of(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,17 +11,21 @@ from scipy import stats
 from robust_activations.evaluation import Suite
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import over_seeds
+from robust_activations.stats import over_images, over_seeds
 from robust_activations.studies.base import (
     Label,
     Pairs,
     Verdict,
     Wanted,
     counted,
+    decided,
+    grouped,
     ids,
-    independent,
     matched,
     on_each_dataset,
+    over_groups,
+    seeds_of,
+    weights,
 )
 
 
@@ -37,31 +41,42 @@ def compare_measure(
 ) -> Verdict:
     """Is the mean of a measure (`radius`, `lipschitz`) larger for `first`? On the images that both are right on.
 
-    Supported or contradicted needs a paired t test over all images and pairs below `alpha` and, with two or more
-    independent groups of pairs, an interval over groups that excludes 0. A group's differences are averaged by image.
-    p is multiplied by `times`, as in `compare`.
+    Supported or contradicted needs a paired t test below `alpha` with an image as the unit (`stats.over_images`) and,
+    with two or more independent groups of pairs, an interval over groups that excludes 0. p is multiplied by `times`,
+    as in `compare`.
     """
 
-    def difference(a: Record, b: Record) -> np.ndarray:
-        one, other = a.best.measures[measure].each, b.best.measures[measure].each
-        n = min(len(one), len(other))
-        return (one[:n] - other[:n]).astype(np.float64)
-
     def judge(pairs: Pairs) -> Verdict:
-        groups = [np.mean([difference(a, b) for a, b in one], axis=0) for one in independent(pairs)]
-        found = [values[~np.isnan(values)] for values in groups]
-        if min(map(len, found)) < 2:
+        each = [_difference(a, b, measure, np.subtract) for a, b in pairs]
+        if min((~np.isnan(own)).sum() for own in each) < 2:
             return Verdict("not tested here")
-        p = min(1.0, times * float(stats.ttest_1samp(np.concatenate(found), 0).pvalue))
-        mean, low, high = over_seeds([float(values.mean()) for values in found])
-        label: Label = "undecided"
-        if p < alpha and (len(found) == 1 or low > 0 or high < 0):
-            label = "supported" if mean > 0 else "contradicted"
-        images, corrected = sum(map(len, found)), f"(times {times}) " if times > 1 else ""
+        p = min(1.0, times * over_images(each, weights(pairs)).p)
+        mean, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
+        label, why = decided(p < alpha, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
+        images, corrected = _seen(each), f"(times {times}) " if times > 1 else ""
         measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
-        return Verdict(label, measured, ids(pairs), len(groups))
+        return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
     return on_each_dataset(_measured(records, runs, first, second, measure), judge)
+
+
+def _difference(a: Record, b: Record, measure: str, of: Callable[..., np.ndarray]) -> np.ndarray:
+    """Of the measure on the first images that both have been measured on; NaN where one is wrong."""
+    one, other = (record.best.measures[measure].each.astype(np.float64) for record in (a, b))
+    n = min(len(one), len(other))
+    wrong = np.isnan(one[:n]) | np.isnan(other[:n])
+    with np.errstate(invalid="ignore"):  # infinite distances
+        return np.where(wrong, np.nan, of(one[:n], other[:n]))
+
+
+def _seen(each: Sequence[np.ndarray]) -> int:
+    """On how many images any of the pairs has been measured."""
+    return int((~np.isnan(_stacked(each))).any(0).sum())
+
+
+def _stacked(each: Sequence[np.ndarray]) -> np.ndarray:
+    n = max(map(len, each))
+    return np.stack([np.pad(own, (0, n - len(own)), constant_values=np.nan) for own in each])
 
 
 def _measured(records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str) -> Pairs:
@@ -74,35 +89,28 @@ def compare_distance(
 ) -> Verdict:
     """Are the distances `cw` or `boundary` larger for `first`? On the images that both are right on, image by image.
 
-    Of each image counts which distance is larger, for some are infinite. Supported or contradicted needs a sign test
-    over all images and pairs below `alpha` and, with two or more independent groups of pairs, an interval over groups
-    of the share that is larger, less the share that is smaller, that excludes 0.
+    Of each image counts in more of the pairs which distance is larger, for some are infinite. Supported or contradicted
+    needs a sign test over the images below `alpha` and, with two or more independent groups of pairs, an interval over
+    groups of the share that is larger, less the share that is smaller, that excludes 0.
     """
 
-    def signs(a: Record, b: Record) -> np.ndarray:
-        one, other = a.best.measures[measure].each, b.best.measures[measure].each
-        n = min(len(one), len(other))
-        both = ~np.isnan(one[:n]) & ~np.isnan(other[:n])
-        return (one[:n] > other[:n]).astype(float)[both] - (one[:n] < other[:n])[both]
-
     def judge(pairs: Pairs) -> Verdict:
-        groups = [np.concatenate([signs(a, b) for a, b in one]) for one in independent(pairs)]
-        everything = np.concatenate(groups)
-        larger, smaller = int((everything > 0).sum()), int((everything < 0).sum())
+        each = [_difference(a, b, measure, lambda one, other: 1.0 * (one > other) - (one < other)) for a, b in pairs]
+        by_image = np.nansum(_stacked(each), axis=0)
+        larger, smaller = int((by_image > 0).sum()), int((by_image < 0).sum())
         if not larger + smaller:
             return Verdict("not tested here")
         p = float(stats.binomtest(larger, larger + smaller).pvalue)
-        _, low, high = over_seeds([float(values.mean()) for values in groups])
-        label: Label = "undecided"
-        if p < alpha and (len(groups) == 1 or low > 0 or high < 0):
-            label = "supported" if larger > smaller else "contradicted"
+        _, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
+        interval = (low, high) if np.isfinite(low) else None
+        label, why = decided(p < alpha, larger - smaller, interval, grouped(pairs))
         one, other = (median_distance([pair[i] for pair in pairs], measure) for i in (0, 1))
         share = 100 * larger / (larger + smaller)
         measured = (
             f"median {measure} distance {one:.3g} against {other:.3g}, larger on {share:.0f} % of "
             f"{larger + smaller} images; sign test p = {p:.2g} ({counted(pairs)})"
         )
-        return Verdict(label, measured, ids(pairs), len(groups))
+        return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
     return on_each_dataset(_measured(records, runs, first, second, measure), judge)
 
@@ -120,23 +128,30 @@ def robust_gap(record: Record) -> tuple[float, float]:
 
 
 def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted) -> Verdict:
-    """Is the robust generalisation gap of `first` smaller? The 95 % interval of the difference must exclude 0.
+    """Is the robust generalisation gap of `first` smaller? The 95 % intervals of the difference must exclude 0.
 
-    Over independent groups of pairs where there are two or more; else from the number of held-out images alone.
+    Over independent groups of pairs, where there are two or more, and from the number of held-out images: these are the
+    same for all, and a record does not tell which it had right, so that pairs do not make it any smaller. And there
+    must be a gap: where the other does no worse on held-out images, there is nothing to be made smaller.
     """
 
     def judge(pairs: Pairs) -> Verdict:
-        groups = independent(pairs)
-        mean, low, high = over_seeds(
-            [float(np.mean([robust_gap(a)[0] - robust_gap(b)[0] for a, b in one])) for one in groups]
-        )
-        if len(groups) == 1:
-            a, b = pairs[0]
-            half = 1.96 * (robust_gap(a)[1] ** 2 + robust_gap(b)[1] ** 2) ** 0.5
-            low, high = mean - half, mean + half
-        label: Label = "supported" if high < 0 else "contradicted" if low > 0 else "undecided"
+        mean, low, high = over_groups(pairs, [robust_gap(a)[0] - robust_gap(b)[0] for a, b in pairs])
+        share = weights(pairs)
+        errors = [np.hypot(robust_gap(a)[1], robust_gap(b)[1]) for a, b in pairs]
+        half, several = 1.959964 * float(np.dot(share, errors)), np.isfinite(low)
+        low, high = (min(low, mean - half), max(high, mean + half)) if several else (mean - half, mean + half)
+        other = float(np.dot(share, [robust_gap(b)[0] for _, b in pairs]))
+        label: Label = "undecided"
+        sides = "excludes" if low > 0 or high < 0 else "includes"
+        why = f"the interval {sides} 0" + (", against the claim" if low > 0 else "")
+        if other <= 0:
+            why = "there is no gap: the networks do no worse on held-out images than in training"
+        elif sides == "excludes":
+            label = "supported" if high < 0 else "contradicted"
         interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
-        return Verdict(label, f"gap {100 * mean:+.1f} points {interval} ({counted(pairs)})", ids(pairs), len(groups))
+        measured = f"gap {100 * mean:+.1f} points {interval} from {100 * other:+.1f} ({counted(pairs)})"
+        return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
     both = matched(records, runs, first, second)
     pairs = [pair for pair in both if all("held_pgd10" in record.history[-1] for record in pair)]
@@ -162,11 +177,14 @@ def moved(
         return Verdict("not tested here")
     mean, low, high = over_seeds([value(record) for record in found])
     label: Label = "undecided"
+    why = "the interval includes the start" if len(found) > 1 else "a single run has no interval"
     if low > start or high < start:
         label = "supported" if (low > start) == up else "contradicted"
+        why = "the interval excludes the start" + ("" if label == "supported" else ", against the claim")
     interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
     measured = f"from {start:g} to {mean:.2f}{interval} ({len(found)} run{'s' * (len(found) > 1)})"
-    return Verdict(label, measured, tuple(record.id for record in found), len(found))
+    seeds = len({record.run.seed for record in found})
+    return Verdict(label, measured, tuple(record.id for record in found), why, seeds)
 
 
 def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
@@ -199,8 +217,19 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
         label = "supported"
     elif labels == {"contradicted"} and len(tested) == len(verdicts) > 1:
         label = "contradicted"
-    best = max(tested, key=lambda name: float(tested[name].measured.split(maxsplit=1)[0]))
-    return Verdict.of_parts(label, tested, f"best of {len(tested)}, {best}: {tested[best].measured}")
+    shown = [name for name, verdict in tested.items() if verdict.label == label] or [*tested]
+    best = max(shown, key=lambda name: _lead(tested[name]))
+    verdict = Verdict.of_parts(label, tested, best, one_will_do=label == "supported")
+    if label == "undecided" and tested[best].label == "contradicted":
+        rest = "no other was tried" if len(tested) == 1 else "not for every one that was tried"
+        return replace(verdict, why=f"{verdict.why}, but {rest}")
+    return verdict
+
+
+def _lead(verdict: Verdict) -> float:
+    """By how much; of several datasets the least."""
+    own = [verdict.points.value] if verdict.points else [_lead(part) for part in verdict.parts.values()]
+    return min(own, default=-np.inf)
 
 
 def every(verdicts: Mapping[str, Verdict]) -> Verdict:
@@ -212,4 +241,6 @@ def every(verdicts: Mapping[str, Verdict]) -> Verdict:
     if not labels or "not tested here" in labels:
         return Verdict("not tested here")
     label: Label = "contradicted" if "contradicted" in labels else "undecided"
-    return Verdict.of_parts("supported" if labels == {"supported"} else label, verdicts)
+    return Verdict.of_parts(
+        "supported" if labels == {"supported"} else label, verdicts, one_will_do=label == "contradicted"
+    )
