@@ -12,6 +12,7 @@ from robust_activations import studies
 from robust_activations.figures import answers, choice, prices, standings
 from robust_activations.figures.measured import Benchmarks, Recorded
 from robust_activations.studies import Claim, Judged, Reported, Verdict, protocol
+from robust_activations.studies.base import Points
 from robust_activations.studies.curves import Curve
 
 RECIPE = protocol.recipe("digits")
@@ -110,9 +111,10 @@ def test_what_cannot_be_compared_is_no_answer():
 
 # ---- the short answer and the cases -----------------------------------------------------------------------------
 
-ALONE = Verdict("supported", "+0.7 points under pgd50 (1 seed)", ("a", "b"), 1)
-SEVERAL = Verdict("supported", "+0.7 points under pgd50, over pairs [+0.1, +1.3] (6 pairs)", ("a", "b"), 6)
-OPEN = Verdict("undecided", "+0.7 points under pgd50 (1 seed)", ("a", "b"), 1)
+SHOWN = {"measured": "+0.7 points under pgd50", "records": ("a", "b"), "points": Points(0.7, 0.1, 1.3)}
+ALONE = Verdict("supported", seeds=1, **SHOWN)
+SEVERAL = Verdict("supported", seeds=3, **SHOWN)
+OPEN = Verdict("undecided", seeds=1, **SHOWN)
 
 
 def judged(verdict: Verdict = OPEN) -> list[Judged]:

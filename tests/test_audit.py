@@ -79,7 +79,7 @@ def test_what_is_explained_is_fit_and_nothing_else_of_the_record(monkeypatch):
 
 
 def judged(*records) -> Judged:
-    verdict = Verdict("supported", "+1.0 points", tuple(record.id for record in records), 1)
+    verdict = Verdict("supported", "+1.0 points", tuple(record.id for record in records))
     claim = Claim("sat-x", "x", "x", "xie2020", Reported("", "", "NOT FOUND"), lambda *_: verdict)
     return Judged("sat", claim, "cpu", verdict)
 

@@ -68,8 +68,9 @@ def _over_networks(one: Standings, judged: Iterable[Judged]) -> str:
     """What is ahead of ReLU over several networks: SiLU by the verdict on it, others by their interval over seeds."""
     said = ""
     for own in judged:
-        if own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.said == "supported":
-            gain = measured(own.verdict).split(" points")[0]
+        silu = own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.said == "supported"
+        if silu and own.verdict.points:
+            gain = points(own.verdict.points.value / 100)
             said += f" Over all networks that are recorded with both, SiLU is ahead of ReLU by {gain} points."
     ahead = [name for name in clear(one) if over(one, name)[1][0] > 0]
     if ahead:
