@@ -115,7 +115,7 @@ def full(one: Standings) -> str:
     more, less, _ = told_apart(found.values())
     count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
     text = (
-        f"At scale {one.scale} ({one.title()}), under PGD-50, with one seed each and corrected for their number, our "
+        f"At scale {one.scale} ({one.title()}), under PGD-50, the first seed of each, corrected for their number, our "
         f"records tell {count} from ReLU"
     )
     sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
