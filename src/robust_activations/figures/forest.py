@@ -18,7 +18,7 @@ from robust_activations.studies import Judged, Verdict
 from robust_activations.studies.base import Points
 
 EDGE = 15.0  # points: what goes further is cut, with an arrow
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "supported": {"marker": "o", "color": style.CLEAN, "mfc": style.CLEAN},
     "supported, one seed": {"marker": "o", "color": style.CLEAN, "mfc": "white"},
     "contradicted": {"marker": "s", "color": style.ATTACKED, "mfc": style.ATTACKED},
@@ -77,7 +77,7 @@ def _draw(ax: Axes, blocks: Sequence[tuple[list[str], list[Dot]]], height: float
         end = middle + ROW * len(own) + GAP / 2
         if number % 2 == 0:
             ax.axhspan(place, end, color=SHADE, alpha=0.45, lw=0, zorder=0)
-        words = {"transform": ax.get_yaxis_transform(), "size": 7.5, "path_effects": HALO}
+        words: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "size": 7.5, "path_effects": HALO}
         ax.text(0.01, place + GAP / 2, "\n".join(lines), va="top", color=INK, **words)
         for row, (where, said, at) in enumerate(own):
             y = middle + ROW * (row + 0.5)
