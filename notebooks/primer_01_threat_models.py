@@ -63,7 +63,7 @@ say("eps-pixels", f"{record.run.threat.radius:g}")
 # It classifies {glue:text}`clean` test images correctly; the brackets are a 95 % interval, of which the third primer
 # says more. Here is what this primer is about:
 
-# %% mystnb={"image": {"alt": "Three rows, one a digit. On the left the clean image and the correct class; in the middle a pattern of red and blue pixels; on the right the sum, in which the digit can still be read, and a wrong class."}, "figure": {"caption": "Three test images, what PGD-20 adds to them to mislead the standard-trained network (red: more ink, blue: less; full colour: ±38.25/255), and the result. Under each image stands the class that the network sees. Threat model: ℓ∞, ε = 38.25/255.", "name": "fig-p1-gallery"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three rows, one a digit. On the left the clean image and the correct class; in the middle a pattern of red and blue pixels; on the right the sum, in which the digit can still be read, and a wrong class."}, "figure": {"caption": "Three test images, what PGD-20 adds to them to mislead the standard-trained network (red: more ink, blue: less; full colour: ±38.25/255), and the result. Under each image stands the class that the network sees, in bold and in colour where it is wrong. Threat model: ℓ∞, ε = 38.25/255.", "name": "fig-p1-gallery"}} tags=["hide-input"]
 threat = record.run.threat
 wide = Threat("l2", "200/255")  # for later
 right = torch.from_numpy(record.best.outcomes["clean"].right)  # a record knows which images
@@ -189,7 +189,7 @@ say("ten-below", "not once" if below == 0 else f"{below} times, by rounding,")
 #
 # ```{important}
 # An attack that succeeds is a proof. An attack that fails proves nothing. Accuracy under attack is an **upper bound** of
-# robust accuracy, and the book never calls it more than that.
+# what the strongest attack would leave. *Robust accuracy* in this book means such a bound, with its attack.
 # ```
 #
 # ## One step: FGSM
@@ -260,7 +260,7 @@ at = radii.index(38.25)
 say("noise", network_curves["random noise"][at])
 say("pgd20", network_curves["PGD-20"][at])
 
-# %% mystnb={"image": {"alt": "Accuracy against epsilon. The curve of random noise stays near the top; those of FGSM and, below it, PGD-20 fall to nearly zero."}, "figure": {"caption": "The standard-trained network against ε (ℓ∞, in 1/255; {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Random noise puts every pixel to one end of its range, ±ε at random, so it is exactly as large as the attacks' changes.", "name": "fig-p1-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Accuracy against epsilon. The curve of random noise stays near the top; those of FGSM and, below it, PGD-20 fall to nearly zero."}, "figure": {"caption": "The standard-trained network against ε (ℓ∞, in 1/255; {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Random noise puts every pixel to one end of its range, ±ε at random, so it is as large in ℓ∞ as the attacks' changes; both are cut at 0 and 1.", "name": "fig-p1-eps"}} tags=["hide-input"]
 figures.accuracy(figures.Panel(radii, network_curves, "ε · 255"), height=3.5)
 
 # %% [markdown]
@@ -322,7 +322,7 @@ threat_l2 = Threat("l2", "128/255")
 right_l2 = under_attack(network, x, y, threat_l2, PGD(steps=20))
 print(threat_l2, "->", Outcome.of(right_l2, 0.0))
 
-# %% mystnb={"image": {"alt": "Three rows, one a digit: the clean image, the l-infinity perturbation in which almost every pixel is strongly coloured, the attacked image, the l-2 perturbation in which a few pixels are coloured, and the attacked image."}, "figure": {"caption": "The same digits under ℓ∞ (ε = 38.25/255) and ℓ2 (ε = 200/255), PGD-20. Full colour: ±100/255. The first attack changes every pixel a little, the second some pixels more.", "name": "fig-p1-norms"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three rows, one a digit: the clean image, the l-infinity perturbation in which most pixels are coloured, all of them alike, and many are white; the attacked image; the l-2 perturbation in which a few pixels are strongly coloured and most are white; and the attacked image."}, "figure": {"caption": "The same digits under ℓ∞ (ε = 38.25/255) and ℓ2 (ε = 200/255), PGD-20. Full colour: ±100/255. The first attack changes most pixels by the full ±ε (white or pale: little or nothing was added, mostly where the pixel is at an end of its range); the second spends its length on a few. Under each image stands the class that the network sees, in bold and in colour where it is wrong.", "name": "fig-p1-norms"}} tags=["hide-input"]
 figures.gallery(x[shown], y[shown], {"ℓ∞ adds": (network, threat), "ℓ2 adds": (network, wide)}, 100 / 255)
 
 # %% [markdown]
@@ -363,7 +363,10 @@ figures.accuracy(figures.Panel(radii_l2, l2_curve, "ε · 255, in ℓ2"), height
 #
 # ## Exercises
 #
-# ```{exercise-start} Turn everything into an eight
+# A title says what an exercise takes: a *pencil*; *five minutes*, with a few lines of code; *half an hour*, with some
+# more. What takes longer stands under *What to try next*.
+#
+# ```{exercise-start} Turn everything into an eight · five minutes
 # :label: ex-p1-target
 # ```
 # A *targeted* attack wants one particular wrong answer. Change `pgd` so that it makes the network see an 8. How many of
@@ -399,7 +402,7 @@ print("seen as an 8:", Outcome.of(network(moved).argmax(1) == 8, 0.0))
 # ```
 
 # %% [markdown]
-# ```{exercise-start} The step size
+# ```{exercise-start} The step size · five minutes
 # :label: ex-p1-step
 # ```
 # PGD-20 has steps of $\varepsilon/4$ in this book. What happens with $\varepsilon/40$, and with $2\varepsilon$? Say what you
@@ -419,14 +422,15 @@ for share in (1 / 40, 1 / 10, 1 / 4, 1, 2):
     print(f"step {share:5.3f} ε: {Outcome.of(right, 0.0)}")
 
 # %% [markdown]
-# Twenty steps of $\varepsilon/40$ go half an $\varepsilon$ at most: the attack never reaches the edge of its ball, and the
-# network *looks* better. A defence that is tested with too short a step is the simplest way to fool oneself. Very
-# long steps jump from corner to corner.
+# Twenty steps of $\varepsilon/40$ go half an $\varepsilon$ at most, from a random place in the ball. A pixel that started on
+# the wrong side cannot come back to the good end; only about one in four can reach it, where 0 and 1 cut nothing off. So
+# the network *looks* better. To test a defence with too short a step is the simplest way to fool oneself. Very long steps
+# jump from corner to corner.
 # ```{solution-end}
 # ```
 
 # %% [markdown]
-# ```{exercise-start} A certificate
+# ```{exercise-start} A certificate · half an hour
 # :label: ex-p1-certificate
 # ```
 # For the linear model with ten classes, compute for every test image the *largest* $\varepsilon$ at which it is robust, for

@@ -18,6 +18,7 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.stats import binom
 from torch import nn
 
 from robust_activations import attacks, data, paths, runs, stats, studies
@@ -155,8 +156,9 @@ Markdown(figures.checklists(evaluated))
 #
 # - **No slope at all.** A gradient attack without a gradient is no attack.
 # - **One step beats many.** The one step is a special case of the many. If it wins, the many go astray.
-# - **The attacker may change everything.** With $\varepsilon = 1$ any image can become any other, and accuracy must fall to zero.
-#   If it does not, the *attack* is broken, whatever the network is.
+# - **The attacker may change everything.** With $\varepsilon = 1$ any image can become any other, and accuracy must fall to zero
+#   for every network that can give more than one answer; where it does not, the *attack* is broken. A network that always
+#   gives the same class keeps that class's share: it has collapsed, and that is another alarm.
 # - **More steps help the defender.** More budget cannot hurt a working attack by more than chance.
 # - **A black box beats a white box.** Square {cite:p}`andriushchenko2020` sees outputs only. Whoever sees more and finds less is
 #   looking the wrong way.
@@ -169,7 +171,8 @@ Markdown(figures.checklists(evaluated))
 # It is not enough to be suspicious; the honest number has to be found. To each mask belongs a tool.
 #
 # **Another loss.** The saturated network hides behind its softmax. The *margin* $\max_{j \ne y} z_j - z_y$ looks at the
-# logits directly, and its sign does not care whether they are multiplied by a million: `PGD(steps=20, loss="margin")`.
+# logits directly, and the sign of its gradient does not change when they are multiplied by a million:
+# `PGD(steps=20, loss="margin")`.
 #
 # **Another gradient.** The rounding of the quantised network has no useful derivative, but it is close to the identity. So round
 # on the way forward, and pretend on the way back that nothing has happened. {cite:t}`athalye2018` call this *backward pass
@@ -288,8 +291,13 @@ say("half-cifar", f"{50 * (high - low):.1f}")
 
 # %% [markdown]
 # Our PGD-50 result is good to {glue:text}`half-digits` points either way, the AutoAttack result to {glue:text}`half-aa`. With the
-# ten thousand test images of CIFAR-10 an accuracy of 85 % would be good to {glue:text}`half-cifar`. Differences between
-# activations are often smaller than that. Is everything lost?
+# ten thousand test images of CIFAR-10 an accuracy of 85 % would be good to {glue:text}`half-cifar`.
+#
+# *Other images* means images like these, and no others. Our digits are by thirteen people, and test images lie between training
+# images of the same class, so the same hands are very likely in both. Where MNIST is tested on its first 1,000 test images, these
+# are of the half that its makers call the cleaner and easier one {cite:p}`lecun1998`.
+#
+# Differences between activations are often smaller than such intervals. Is everything lost?
 #
 # ## Comparing two networks
 #
@@ -336,7 +344,7 @@ Markdown(figures.pairs(compared[::-1]))
 #
 # Where a difference stands in brackets, as +2.0 [+0.3, +3.7], the interval is another method: Wald's, a normal approximation
 # to the same counts. At the edge, and with few images, the two may disagree, and an interval can exclude 0 where $p$ is above 0.05.
-# The exact test is the better one there, and every verdict in this book needs its $p$.
+# The exact test is the better one there, and no verdict of this book says *more robust* without a $p$ below 0.05.
 #
 # ## Why seeds
 #
@@ -370,15 +378,25 @@ mean, low, high = stats.over_seeds(shares)
 say("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-found_one = "It is right to: those *networks* differ. The *method* is the same by construction."
-silent = "It need not stay so: two *networks* of one method may well differ."
 Markdown(f"""The best and the worst seed differ by {100 * (max(shares) - min(shares)):.1f} points. Of the {len(p_values)} pairs of
-seeds, McNemar's test calls {chance or "none"} different at $p < 0.05$. {found_one if chance else silent}""")
+seeds, McNemar's test calls {chance or "none"} different at $p < 0.05$. {"That is no discovery" if chance else "Had it called one so, that would be no discovery"}: by chance
+alone a test at 5 % may call one of twenty equal pairs different, and of {len(p_values)} such tests at least one up to
+{5 * len(p_values)} % of the time. Nor would it be one about methods: the *method* is the same by construction.""")
 
 # %% [markdown]
 # So two methods are compared over several seeds, too: here the mean over seeds is {glue:text}`over-seeds`, with Student's
-# interval. **In this book a claim counts as supported or contradicted only if both agree**: the paired test on images,
-# and, where there are several seeds, the interval over seeds.
+# interval. **In this book a claim that one is *more robust* than another counts as supported or contradicted only if both
+# agree**: the test on images, and, where there are several pairs of networks, the interval over them.
+#
+# - *The image is the unit of the test.* It is McNemar's for one pair of networks. With several pairs the same images are seen
+#   again and again, and each must count once and not once a pair: its differences are averaged, and the test is a $t$ test
+#   of these means.
+# - *The group is the unit of the interval.* Pairs that share a network have its luck in common, so pairs that are connected
+#   in this way make one group. Two seeds are two groups; one network against four rivals is one, and has no interval.
+# - *One seed* stands beside a verdict that rests on a single training.
+#
+# Claims of another form have no such $p$: that one is *not worse by* some margin, that a gap is smaller, where a learned
+# parameter went. These are judged by their intervals alone.
 #
 # ## Summary
 #
@@ -387,12 +405,12 @@ seeds, McNemar's test calls {chance or "none"} different at $p < 0.05$. {found_o
 #   not help, a black box that finds more.
 # - Break a mask with another **loss**, another **gradient** (BPDA), or **none** (Square, transfer); report the *minimum* over all.
 # - $n$ and the interval belong to every accuracy; attacks and networks are compared on the **same images**.
-# - Networks are compared by paired tests, **methods over seeds** besides.
+# - Networks are compared by paired tests, **methods over seeds** besides. A test at 5 % may call one of twenty equal pairs different.
 #
 # ## Questionnaire
 #
 # 1. Why does multiplying the logits by a million stop PGD with the cross-entropy, and not PGD with the margin?
-# 2. Why must accuracy be zero at $\varepsilon = 1$ under $\ell_\infty$, whatever the network?
+# 2. Which networks are right on nothing at $\varepsilon = 1$ under $\ell_\infty$, and which one is the exception?
 # 3. FGSM breaks more images than PGD-50. What do you conclude?
 # 4. What does BPDA replace, and what does it leave as it is?
 # 5. Suppose AutoAttack leaves 85 of 100 images, and PGD-50 leaves 82 % of 500. Why can you not say which attack is stronger?
@@ -401,7 +419,7 @@ seeds, McNemar's test calls {chance or "none"} different at $p < 0.05$. {found_o
 #
 # ## Exercises
 #
-# ```{exercise-start} Attack without touching it
+# ```{exercise-start} Attack without touching it · five minutes
 # :label: ex-p3-transfer
 # ```
 # Adversarial images often *transfer*. Make them on the standard network with PGD-20, then show them to the saturated, the
@@ -426,7 +444,7 @@ for name, model in models.items():
 # ```
 
 # %% [markdown]
-# ```{exercise-start} How many images?
+# ```{exercise-start} How many images? · half an hour
 # :label: ex-p3-n
 # ```
 # Two networks are right on 82 % and 80 % of the images under attack. Roughly how many test images do you need for their Wilson
@@ -458,11 +476,29 @@ print("McNemar's p < 0.05 from n =", next(n for n in sizes if paired_apart(n)))
 
 # %% [markdown]
 # (Intervals that overlap do not prove that there is no difference; asking them to be apart is the stricter question.)
+#
+# Both take for granted that the counts come out exactly as the shares say. They do not, they have luck. Draw the images
+# and see how often the test finds the difference that is there:
+
+
+# %%
+def power(n, times=10_000):
+    draws = np.random.default_rng(0).multinomial(n, (0.04, 0.02, 0.94), times)
+    first, second = draws[:, 0], draws[:, 1]
+    p = 2 * binom.cdf(np.minimum(first, second), first + second, 0.5)  # McNemar's, as above
+    return (p < 0.05).mean()
+
+
+for n in (700, 1300, 2000):
+    print(f"n = {n:5,}: found in {power(n):.0%} of the cases")
+
+# %% [markdown]
+# The smallest $n$ that *can* do finds it about half of the time. Plan for more.
 # ```{solution-end}
 # ```
 
 # %% [markdown]
-# ```{exercise-start} Your own mask
+# ```{exercise-start} Your own mask · half an hour
 # :label: ex-p3-mask
 # ```
 # Write a third defence that passes PGD-20 with the cross-entropy *and* with the margin loss, without robustness. Which checks
