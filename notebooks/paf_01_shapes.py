@@ -37,7 +37,7 @@ from robust_activations.figures import catalogue, interactive, shapes
 # : a point where the slope jumps, like 0 for ReLU. The second derivative does not exist there.
 #
 # curvature
-# : $\max_z \lvert\varphi''(z)\rvert$, away from kinks: how sharp the sharpest bend is.
+# : $\max_z \lvert\varphi''(z)\rvert$, and ∞ where the slope jumps: how sharp the sharpest bend is.
 #
 # Lipschitz constant
 # : $\max_z \lvert\varphi'(z)\rvert$: how much the activation can stretch a small change of its input.
@@ -250,7 +250,7 @@ shapes.ladder(
 smooth, relu = catalogue.curve("smooth_relu", learn=()), catalogue.curve("relu")
 at = catalogue.grid(6.0)
 glue("smooth_gap", f"{float((smooth(at) - relu(at)).abs().max()):.3f}", display=False)
-glue("smooth_half", f"{float(fine[activations.shape(smooth, fine)[1] < 0.5].max()):.4f}", display=False)
+glue("smooth_half", f"{1 / smooth.sharpness**2:.4f}", display=False)
 glue("softplus_zero", f"{float(catalogue.curve('parametric_softplus')(torch.zeros(1).double())):.3f}", display=False)
 
 # %% [markdown]
@@ -263,7 +263,8 @@ glue("softplus_zero", f"{float(catalogue.curve('parametric_softplus')(torch.zero
 # code): α = 400 at the start.
 #
 # How smooth is α = 400? {numref}`fig-shapes-near` looks closely. SmoothReLU differs from ReLU by at most
-# {glue:text}`smooth_gap` between −6 and 6, and its slope passes one half already at $z$ = {glue:text}`smooth_half`. It is smooth on
+# {glue:text}`smooth_gap` between −6 and 6, and its slope, $\alpha z / (\alpha z + 1)$, passes one half already at $z = 1/\alpha =$
+# {glue:text}`smooth_half`. It is smooth on
 # paper (the slope does not jump), and yet its curvature is far beyond that of any other. Parametric Softplus pays for its gentle
 # slope with {glue:text}`softplus_zero` at 0.
 
@@ -495,8 +496,8 @@ for dtype in (torch.float32, torch.bfloat16):
 Markdown(catalogue.summary())
 
 # %% [markdown]
-# Three rows need a word. *ReLU, smooth gradient* shows the curvature of the slope that it pretends to have, and the
-# kink that its values have. APL starts at random, and so does the convolution in FReLU; the table shows one draw. And FReLU is
+# Where the slope jumps, the curvature is ∞, whatever the column before says. Three rows need a word. *ReLU, smooth
+# gradient* shows the second derivative of the slope that it pretends to have, and the kink that its values have. APL starts at random, and so does the convolution in FReLU; the table shows one draw. And FReLU is
 # shown in evaluation mode: in training, its BatchNorm scales $g$ to unit variance however small the weights are, so that it does
 # *not* begin as ReLU. Where a parameter is an array, the number after the colon says how many values it has for one channel.
 # SPLASH, APL and maxout can have kinks elsewhere, too.
@@ -520,7 +521,7 @@ Markdown(catalogue.extremes())
 # ## Questionnaire
 #
 # 1. Which curve does a gradient attack see: $\varphi$, $\varphi'$ or $\varphi''$?
-# 2. Name an activation whose second derivative is 0 wherever it exists. Why is its curvature not "low" in every sense?
+# 2. Name an activation whose second derivative is 0 wherever it exists. Why is its curvature not 0?
 # 3. Which of the fixed activations has a kink although its name sounds smooth?
 # 4. What did the 2021 and the 2022 version of the PAF paper say about the negative side?
 # 5. For which β is PSSiLU positive left of $z = -1$, when α = 1?
@@ -533,7 +534,7 @@ Markdown(catalogue.extremes())
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The absolute value, twice
+# ```{exercise} The absolute value, twice · pencil
 # :label: ex-shapes-abs
 #
 # Both PSSiLU and SPLASH contain $\lvert z\rvert$: one exactly, one as a limit. Which values of their parameters give it, and how
@@ -560,7 +561,7 @@ for alpha in (1.0, 10.0, 100.0):
 # ````
 
 # %% [markdown]
-# ```{exercise} A flat-topped valley
+# ```{exercise} A flat-topped valley · pencil
 # :label: ex-shapes-valley
 #
 # Find coefficients of SPLASH that give $\min(\lvert z\rvert, 1)$. Then say which function of this kind no coefficients can give.
@@ -585,7 +586,7 @@ with torch.no_grad():
 # ````
 
 # %% [markdown]
-# ```{exercise} The curvature of GELU
+# ```{exercise} The curvature of GELU · pencil
 # :label: ex-shapes-gelu
 #
 # Compute $\varphi''$ of GELU, $z\,\Phi(z)$, by hand. Where is it largest, and how large? Compare with the table.

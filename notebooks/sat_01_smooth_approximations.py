@@ -69,10 +69,12 @@ def signed(value, digits=3):
 #
 # $$
 # \begin{aligned}
-# \delta &\leftarrow \delta + s\, \operatorname{sign} \nabla_{\!x}\, \ell(\theta, x + \delta, y), \\
-# \theta &\leftarrow \theta - \eta\, \nabla_{\!\theta}\, \ell(\theta, x + \delta, y).
+# \delta &\leftarrow \delta + \eta\, \operatorname{sign} \nabla_{\!x}\, \ell(\theta, x + \delta, y), \\
+# \theta &\leftarrow \theta - \gamma\, \nabla_{\!\theta}\, \ell(\theta, x + \delta, y).
 # \end{aligned}
 # $$
+#
+# Here $\eta$ is the step size of the attack and $\gamma$ the learning rate.
 #
 # In a network both gradients are sums of products of weights and of slopes $\varphi'(z)$. The *forward* pass sees $\varphi$,
 # which for ReLU has no jump. The *backward* passes see $\varphi'$, which jumps from 0 to 1 wherever a unit's input changes
@@ -463,7 +465,7 @@ Markdown(meaning)
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} How much of the turning is the loss's?
+# ```{exercise} How much of the turning is the loss's? · half an hour
 # :label: ex-smooth-linear
 #
 # Train nothing: build a *linear* classifier of the digits with ten classes and random weights, and measure the cosine and the
@@ -492,7 +494,7 @@ print(f"mean cosine {exact.cosine.mean():.4f}, missed rise {smoothness.missed(ex
 # ````
 
 # %% [markdown]
-# ```{exercise} A dial for SiLU
+# ```{exercise} A dial for SiLU · pencil
 # :label: ex-smooth-psilu
 #
 # PSiLU, $z\, \sigma(\alpha z)$, is SiLU with a dial. For which α does it have the greatest second derivative of GELU, and for

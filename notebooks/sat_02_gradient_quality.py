@@ -76,11 +76,11 @@ note("n", relu.best.outcomes["pgd50"].n)
 # Training against attacks solves a min-max problem, and uses gradients in two places {cite}`madry2018`:
 #
 # $$
-# \min_\theta \; \mathbb{E}_{(x, y)} \max_{\lVert\delta\rVert_\infty \le \varepsilon} L(f_\theta(x + \delta), y)
+# \min_\theta \; \mathbb{E}_{(x, y)} \max_{\lVert\delta\rVert_\infty \le \varepsilon} \ell(f_\theta(x + \delta), y)
 # \qquad
-# \underbrace{\nabla_x L}_{\text{attack: finds } \delta}
+# \underbrace{\nabla_x \ell}_{\text{attack: finds } \delta}
 # \qquad
-# \underbrace{\nabla_\theta L}_{\text{update: moves } \theta}
+# \underbrace{\nabla_\theta \ell}_{\text{update: moves } \theta}
 # $$
 #
 # Both are sums of products that contain one factor $\varphi'(z)$ for every activation on the way. For ReLU it is 0 or 1. A unit with
@@ -541,7 +541,7 @@ Markdown(made)
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The surrogate in one line
+# ```{exercise} The surrogate in one line · five minutes
 # :label: ex-gradient-line
 #
 # Write ReLU with the slope $\sigma(10 z)$ in one expression, with `detach` and without a custom backward pass. Check value and slope against
@@ -571,7 +571,7 @@ for what, (one, other) in {"value": (line, theirs), "slope": slopes}.items():
 # ````
 
 # %% [markdown]
-# ```{exercise} How smooth may the slope be?
+# ```{exercise} How smooth may the slope be? · half an hour
 # :label: ex-gradient-sharpness
 #
 # What must happen to the smooth attack when α becomes very large? And when it goes to 0? Measure the loss that the attack of training reaches on the ReLU

@@ -27,7 +27,7 @@ from robust_activations.figures import claims, comparisons, measured, memory, re
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.audits import sound
 from robust_activations.ledger import Ledger
-from robust_activations.stats import mcnemar, over_seeds
+from robust_activations.stats import mcnemar
 from robust_activations.studies import protocol, sparta
 
 records = studies.collect("sparta")  # trains what is missing
@@ -92,19 +92,20 @@ def titled(panels):
 #
 # $$
 # \begin{aligned}
-# a_{ij} &= \operatorname{softmax}_j \bigl( \theta(x_i) \cdot \phi(x_j) / \sqrt d \bigr), \\
+# a_{ij} &= \operatorname{softmax}_j \bigl( q(x_i) \cdot k(x_j) / \sqrt d \bigr), \\
 # m_i &= \sum_j a_{ij} \, x_j, \\
 # y &= x + \mathrm{BN}(w * m) .
 # \end{aligned}
 # $$
 #
-# θ, φ and $w$ are 1×1 convolutions; BatchNorm's scale starts at 0, so the block starts as the identity. In the library:
+# $q$, $k$ and $w$ are 1×1 convolutions; BatchNorm's scale starts at 0, so the block starts as the identity. In the library, where
+# $q$ and $k$ are `theta` and `phi`, as their authors call them:
 
 # %%
 print(inspect.getsource(models.layers.Denoise.forward))
 
 # %% [markdown]
-# Our half as many channels in θ and φ are a choice. On the digits the block stands behind each of the three convolutions of a
+# Our half as many channels in $q$ and $k$ are a choice. On the digits the block stands behind each of the three convolutions of a
 # network with ReLU. It sees more than a 3×3 gate, and costs more, as the section on cost counts.
 #
 # ## ReLU, Swish and Sparta, over seeds
@@ -141,7 +142,9 @@ for scale, rows in seeds.items():
             _, (mean, low, high) = both
             where = "on clean images" if attack == "clean" else f"under {ATTACKS[attack]}"
             error = f"{less(mean)} points [{less(high)}, {less(low)}]"
-            if len(pairs) > 1:
+            if len(pairs) > 1 and high - low < 1e-9:
+                tail = f"over {len(pairs)} seeds, the same in each: the interval has no width, and says nothing"
+            elif len(pairs) > 1:
                 same = "of one sign in all" if min(pairs) > 0 or max(pairs) < 0 else "not of one sign in all"
                 firm = "excludes 0" if low > 0 or high < 0 else "includes 0"
                 tail = f"over {len(pairs)} seeds, {same}; the interval over seeds {firm}"
@@ -487,35 +490,40 @@ Markdown(f"- First seed, under PGD-50: {'; '.join(brief)}.\n- AutoAttack: {auto}
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} What three seeds can show
-# :label: ex-readings-seeds
+# ```{exercise} An interval without width · five minutes
+# :label: ex-readings-ties
 #
-# The t interval over three seeds is wide. How large must the mean difference be, in units of the standard deviation over seeds, for the
-# interval to exclude 0? And with ten seeds?
+# Two activations err on equally many of 497 test images, in each of three seeds. The t interval over seeds is [0, 0]. Suppose that
+# each is alone right on 0.4 % of all images there are. How often do three seeds tie like that? And how often if one is truly
+# better, by 0.2 points?
 # ```
 
 # %% [markdown]
-# ````{solution-start} ex-readings-seeds
-# :label: sol-readings-seeds
+# ````{solution-start} ex-readings-ties
+# :label: sol-readings-ties
 # :class: dropdown
 # ````
 #
-# The interval is mean ± $t\, s / \sqrt{k}$ with $t$ for $k - 1$ degrees of freedom. Take $k$ numbers with mean 0 and standard
-# deviation 1, and read off half its width:
+# Draw the counts of images on which one alone is right, and then the other:
 
 # %%
-for k in (3, 10):
-    values = [((k - 1) / 2) ** 0.5, -(((k - 1) / 2) ** 0.5)] + [0.0] * (k - 2)
-    print(f"{k:2} seeds: {over_seeds(values)[2]:.2f} standard deviations")
+import numpy as np
+
+rng = np.random.default_rng(0)
+for first, second in ((0.004, 0.004), (0.005, 0.003)):
+    drawn = rng.multinomial(497, (first, second, 1 - first - second), size=(100_000, 3))
+    tied = (drawn[..., 0] == drawn[..., 1]).all(1).mean()
+    print(f"truly {100 * (first - second):.1f} points apart: three ties in {tied:.1%} of the cases")
 
 # %% [markdown]
-# With three seeds an effect must be two and a half times the spread between seeds. Most differences between activations are not.
+# It is rare, and hardly less so if one is better. So [0, 0] does not speak for a difference of exactly 0. A t interval knows only the
+# spread of its three numbers, and three whole numbers may have none by chance; the images still know how little they can tell.
 #
 # ````{solution-end}
 # ````
 
 # %% [markdown]
-# ```{exercise} Feature denoising by hand
+# ```{exercise} Feature denoising by hand · pencil
 # :label: ex-readings-denoise
 #
 # Give the block of this page features that are the same at every place. What is $m$, and what does the block add once BatchNorm's scale is 1?

@@ -168,7 +168,7 @@ def summary() -> str:
         start = equals_at_start(name) if entry.learned else ""
         shapes.append([f"**{entry.title}**", _number(shape.curvature), _number(shape.jump), start])
     first = table(["Activation", "Definition", "Learned, at the start", "Shared by"], definitions)
-    header = ["Activation", "$\\max\\lvert\\varphi''\\rvert$", "Slope jump at 0", "Starts as"]
+    header = ["Activation", "$\\max\\lvert\\varphi''\\rvert$ away from kinks", "Slope jump at 0", "Starts as"]
     return f"{first}\n\n{table(header, shapes)}"
 
 
