@@ -516,32 +516,43 @@ Markdown(made)
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Where is the kink?
-# :label: ex-sat-kink
+# ```{exercise} The closest smooth ReLU · pencil
+# :label: ex-sat-closest
 #
-# For which α has ELU a kink at 0, how large is the jump of its slope, and what about CELU? Check with `catalogue.jump`, which knows values only.
+# A function is 0 for $z \le 0$, as ReLU is, its slope stays between 0 and 1, and its second derivative is nowhere above $c$. How
+# close to ReLU can it come for large $z$? Which function is that, and how does SmoothReLU with the same $c$ compare?
 # ```
 
 # %% [markdown]
-# ````{solution-start} ex-sat-kink
-# :label: sol-sat-kink
+# ````{solution-start} ex-sat-closest
+# :label: sol-sat-closest
 # :class: dropdown
 # ````
 #
-# Right of 0 the slope is 1; left of it ELU has $\alpha e^0 = \alpha$ and CELU $e^{0/\alpha} = 1$. So ELU jumps by
-# $1 - \alpha$, and CELU not at all.
+# The slope is 0 at 0 and grows by at most $c$, so it is at most $\min(1, c z)$. Add it up: the function is at most $c z^2 / 2$ up to
+# $z = 1/c$ and $z - 1/(2c)$ beyond, and that very function is allowed. It stays $1/(2c)$ below ReLU. SmoothReLU, whose $c$ is α,
+# is $\log(\alpha z + 1)/\alpha$ below it, which grows without bound.
 
 # %%
-for alpha in (0.5, 1.0, 2.0, 5.0):
-    jumps = [float(catalogue.jump(catalogue.curve(name, alpha=alpha))) for name in ("elu", "celu")]
-    print(f"α = {alpha:3}: ELU {jumps[0]:+.3f}, CELU {jumps[1]:+.3f}")
+c = 0.5  # SiLU's
+
+
+def rounded(z):
+    return torch.where(z < 1 / c, c * z.clamp(min=0) ** 2 / 2, z - 1 / (2 * c))
+
+
+smooth = catalogue.curve("smooth_relu", learn=(), sharpness=c**0.5)
+for name, function in (("rounded", rounded), ("SmoothReLU", smooth)):
+    below = [float(at - function(at)) for at in torch.tensor([3.0, 10.0, 100.0], dtype=torch.float64)]
+    most = catalogue.measure(function).curvature
+    print(f"{name:10} c = {most:.2f}, below ReLU at 3, 10 and 100:", *(f"{gap:.2f}" for gap in below))
 
 # %% [markdown]
 # ````{solution-end}
 # ````
 
 # %% [markdown]
-# ```{exercise} A start that is smooth
+# ```{exercise} A start that is smooth · pencil
 # :label: ex-sat-start
 #
 # SmoothReLU starts at s = 20. Which s gives it the greatest second derivative of SiLU, 1/2? What does its value at $z = 3$ become, and what would you have to watch

@@ -326,7 +326,7 @@ Markdown("\n".join(f"- {line}" for line in (verdict_arithmetic, verdict_time, ve
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Count by hand
+# ```{exercise} Count by hand · pencil
 # :label: ex-price-hand
 #
 # A network has a 3×3 convolution from 1 to 2 channels (padding 1, no bias), BatchNorm, an activation, a mean over all pixels
@@ -364,7 +364,7 @@ for name in ("relu", "silu"):
 # ````
 
 # %% [markdown]
-# ```{exercise} Pre-activation
+# ```{exercise} Pre-activation · half an hour
 # :label: ex-price-preact
 #
 # A pre-activation network puts BatchNorm and activation *before* the convolution, and the activation's input still comes from
