@@ -25,7 +25,7 @@ from robust_activations.figures import claims, comparisons, critics, distances, 
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES
 from robust_activations.ledger import Ledger
 from robust_activations.studies import splash
-from robust_activations.studies.audit import failures
+from robust_activations.studies.audit import evaluations, failures
 
 studies.collect("splash")  # trains what is missing
 ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -146,7 +146,7 @@ distances.rates(shown)
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
 for title, duel in shown.items():
-    parts += [f"*{title}: success in %, a line a seed*", distances.success_table(duel)]
+    parts += [f"*{title}: success in %*", distances.success_table(duel)]
 Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
@@ -175,7 +175,7 @@ distances.within(shown)
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
 for title, duel in shown.items():
-    parts += [f"*{title}: median ℓ2 distance, a line a seed*", distances.median_table(duel)]
+    parts += [f"*{title}: median ℓ2 distance*", distances.median_table(duel)]
 Markdown("\n\n".join(parts))
 
 # %% [markdown]
@@ -414,15 +414,24 @@ Markdown("\n\n".join(words) or "No records keep the slopes.")
 # of {doc}`primer 3 <primer_03_honest_evaluation>` is in every record:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for title, duel in shown.items():
-    parts += [
-        f"*{title}, SPLASH*",
-        standings.check_table(duel.new),
-        f"*{title}, ReLU*",
-        standings.check_table(duel.old),
-    ]
-Markdown("\n\n".join(parts))
+sides = {
+    name: [record for duel in shown.values() for record in getattr(duel, side)]
+    for name, side in (("SPLASH", "new"), ("ReLU", "old"))
+}
+rows = {}
+for name, records in sides.items():
+    for check in (one for record in records for at in evaluations(record).values() for one in at.checks):
+        rows.setdefault(check.name, {}).setdefault(name, []).append(check)
+lines = []
+for check, by_side in rows.items():
+    first = next(iter(by_side.values()))[0]
+    cells = [standings.CHECKS.get(check, first.question), f"{100 * first.limit:g} %"]
+    for own in (by_side.get(name, []) for name in sides):
+        most = f"{100 * max(one.value for one in own):.1f} %".translate(MINUS) if own else ""
+        cells += [f"{sum(one.passed for one in own)} of {len(own)}", most]
+    lines.append(cells)
+header = [f"{name}: {what}" for name in sides for what in ("checkpoints that pass", "greatest value")]
+Markdown(table(["What should hold, over all networks above", "Limit", *header], lines))
 
 # %% tags=["remove-cell"]
 failed = {name: [] for name in ("SPLASH", "ReLU")}
@@ -535,7 +544,7 @@ Markdown(made)
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} A wall of zero slope
+# ```{exercise} A wall of zero slope · pencil
 # :label: ex-splash3-flat
 #
 # Give a SPLASH unit coefficients that make it flat right of 1 and left of −1. What gradient does a network of a single
@@ -570,7 +579,7 @@ for start in (0.5, 1.5):
 # ````
 
 # %% [markdown]
-# ```{exercise} The luckiest of twenty
+# ```{exercise} The luckiest of twenty · five minutes
 # :label: ex-splash3-lucky
 #
 # Five attacks on four networks, each on 100 images of which both activations truly keep 30. How large is the largest

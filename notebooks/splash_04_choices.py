@@ -80,7 +80,7 @@ def changed(rows):
 # | Choice | What is known | Ours | Run beside it |
 # |---|---|---|---|
 # | number of hinges | odd; several tried, 7 usually works well (seen-2nd: survey {cite}`kunc2024`); which were tried: not found | 7 | 3, 5, 9, 15 |
-# | their places | fixed, derived from the data (seen: abstract); 0, 1, 2, 2.5 (seen-2nd: a third party's code); evenly up to 2.5 (seen: later code of an author); the rule: not found | 0, 1, 2, 2.5 | evenly spaced, quartiles of N(0, 1), learned |
+# | their places | fixed, derived from the data (seen: abstract); 0, 1, 2, 2.5 (seen-2nd: a third party's code); evenly up to 2.5 (seen: later code of an author); the rule: not found | 0, 1, 2, 2.5 | evenly spaced, quartiles of $\lvert z\rvert$ for $z \sim N(0, 1)$, learned |
 # | start | ReLU (seen: a third party's code, and the default of an author's later code, which has the identity as well); the paper's own: not found | ReLU | leaky ReLU, identity |
 # | sharing | by layer (seen-2nd: survey and code) | by layer | by network, by channel |
 # | BatchNorm before the unit | in two implementations (seen-2nd: code); the paper's: not found | yes | without, at scale `cpu`, where the network is LeNet-5 |
@@ -572,7 +572,7 @@ Markdown(f"{by_number}\n\n{made}")
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} How many numbers in a set
+# ```{exercise} How many numbers in a set · pencil
 # :label: ex-splash-numbers
 #
 # The base learns 24 numbers in the small network of the digits. How many learn S = 15, learned hinges, and one set for the network? Check with the records.
@@ -596,7 +596,7 @@ for label in (BASE, "S = 15", "hinges learned", "one for each network"):
 # ````
 
 # %% [markdown]
-# ```{exercise} What the identity becomes
+# ```{exercise} What the identity becomes · five minutes
 # :label: ex-splash-identity
 #
 # A network whose activations start as the identity starts linear. What have its units become at the end, and is it the same as what the

@@ -42,8 +42,8 @@ from robust_activations.figures.prose import MINUS, listed, note, p_said, points
 def rows_of(scale):
     """By title the recorded runs of this experiment: ReLU and SPLASH with all their seeds, the others with one."""
     records, wanted = ledgers[scale], {title: [run] for title, run in splash.adversarial(scale).items()}
-    for run in splash.seeds_of(scale):
-        wanted[{"relu": "ReLU", "splash": "S = 7"}[run.activation]].append(run)
+    for title, name in (("ReLU", "relu"), ("S = 7", "splash")):
+        wanted[title] = [protocol.recipe(scale)(name, seed=seed) for seed in protocol.SEEDS]
     found = {title: [records[run] for run in several if run in records] for title, several in wanted.items()}
     return {title: Row(LABELS.get(title, f"SPLASH, {title}"), own) for title, own in found.items() if own}
 
@@ -505,7 +505,7 @@ Markdown(made)
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} How many seeds?
+# ```{exercise} How many seeds? · five minutes
 # :label: ex-splash5-seeds
 #
 # Suppose that the difference between SPLASH and ReLU varies from seed to seed with a standard deviation of one point.
@@ -532,7 +532,7 @@ for seeds in (2, 3, 5, 10):
 # ````
 
 # %% [markdown]
-# ```{exercise} Only a factor
+# ```{exercise} Only a factor · five minutes
 # :label: ex-splash5-factor
 #
 # Multiply all coefficients of a SPLASH unit by 3. What do `unlike` and the Lipschitz constant say? Why may the first be

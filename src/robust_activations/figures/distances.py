@@ -114,7 +114,7 @@ def medians(values: Float[np.ndarray, "*shape n"]) -> Float[np.ndarray, "*shape"
 
 
 def success_table(one: Duel, attacks: Sequence[str] = (*COUNTED, "autoattack")) -> str:
-    """Success rates in percent with Wilson's intervals, a line a seed, and how many images were right before."""
+    """Success rates in percent with Wilson's intervals, a row a seed, and how many images were right before."""
 
     def cell(record: Record, attack: str) -> str:
         if (at := rate([record], attack)) is None:
@@ -125,7 +125,7 @@ def success_table(one: Duel, attacks: Sequence[str] = (*COUNTED, "autoattack")) 
 
 
 def median_table(one: Duel, measures: Sequence[str] = MEASURED) -> str:
-    """Median distances with bootstrap intervals, a line a seed, and of how many images."""
+    """Median distances with bootstrap intervals, a row a seed, and of how many images."""
 
     def cell(record: Record, measure: str) -> str:
         if measure not in record.best.measures:
@@ -137,10 +137,11 @@ def median_table(one: Duel, measures: Sequence[str] = MEASURED) -> str:
 
 
 def _by_seed(one: Duel, attacks: Sequence[str], cell: Callable[[Record, str], str], heading: str) -> str:
-    rows = [
-        [NAMES[attack], *("<br>".join(cell(record, attack) for record in records) for records in one.sides.values())]
-        for attack in attacks
-    ]
+    rows = []
+    for attack in attacks:
+        for both in zip(*one.sides.values(), strict=True):
+            seed = f", seed{NBSP}{both[0].run.seed}" if len(one.new) > 1 else ""
+            rows.append([NAMES[attack] + seed, *(cell(record, attack) for record in both)])
     return table(["Attack", *(f"{title}, {heading}" for title in one.titles.values())], rows)
 
 
