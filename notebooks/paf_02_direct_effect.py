@@ -29,7 +29,7 @@ from robust_activations.figures import claims, results, tables
 from robust_activations.figures import paf as frozen
 from robust_activations.ledger import Ledger
 from robust_activations.sensitivity import minimum_radius
-from robust_activations.studies import paf
+from robust_activations.studies import paf, protocol
 
 records = studies.collect("paf")  # trains what is missing
 digits = frozen.recorded(paf.standard_shapes("digits"), records)
@@ -51,6 +51,12 @@ note("measured_n", run.suite.measure_n)
 note("square_n", run.suite.square_n)
 note("queries", run.suite.square_queries)
 note("shapes", len(shapes))
+usual = protocol.recipe("digits")("relu").threat
+radii = [record.best.measures["radius"].defined for row in shapes for record in row.records]
+means, fall = zip(*((255 * each.mean(), 100 * (each <= usual.radius).mean()) for each in radii), strict=True)
+note("usual_eps", usual.eps)
+note("mean_radii", f"{min(means):.1f} to {max(means):.1f}")
+note("would_fall", f"{min(fall):.0f} to {max(fall):.0f}")
 planned = {run.id for by_value in paf.standard_shapes("digits").values() for run in by_value.values()}
 fallen = [record for record in records if record.id in planned and record.collapsed]
 note("fallen", ", ".join(record.run.label for record in fallen) or "none")
@@ -337,8 +343,9 @@ print(paf.fixed("prelu", "alpha", 0.0))
 # used: the same network stands at several places of the figures. Networks that collapsed and are left out:
 # {glue:text}`fallen`.
 #
-# Attacks and the Lipschitz constant use ε = {glue:text}`eps` = {glue:text}`radius`, a third of what the digits'
-# adversarial training uses, because the mean radius of networks that were never attacked is smaller than that.
+# Attacks and the Lipschitz constant use ε = {glue:text}`eps` = {glue:text}`radius`, a third of the {glue:text}`usual_eps` of
+# the digits' adversarial training. For networks that were never attacked have a mean radius below that one, here
+# {glue:text}`mean_radii`/255, so that at that ε most of their images fall: {glue:text}`would_fall` %.
 
 # %% mystnb={"image": {"alt": "Four small panels, for alpha of PReLU, beta of PSSiLU, alpha of PSiLU and alpha of ReBLU, with the mean minimum radius against the parameter's value. Each has a line with dots and vertical intervals, and a grey band for ReLU.", "width": "500px"}, "figure": {"caption": "Average minimum ℓ∞ radius against the frozen parameter, networks trained on clean digits, first {glue:text}`measured_n` test images as far as classified right, 95 % bootstrap intervals. Upper bounds.", "name": "fig-paf2-radius"}} tags=["hide-input"]
 frozen.against_value(digits, {"mean minimum radius": frozen.measure("radius", 255)}, "radius, /255")
@@ -548,7 +555,7 @@ Markdown(claims.standing(judged))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} How many steps does a search need?
+# ```{exercise} How many steps does a search need? · five minutes
 # :label: ex-paf2-steps
 #
 # Our search uses 20 steps. On the linear network, how do the ratios to the truth change with 1, 5 and 50? For which
@@ -583,7 +590,7 @@ for steps in (1, 5, 20, 50):
 # ````
 
 # %% [markdown]
-# ```{exercise} A Lipschitz constant to order
+# ```{exercise} A Lipschitz constant to order · five minutes
 # :label: ex-paf2-scale
 #
 # Multiply the logits of the ReLU network by 10. What happens to its local Lipschitz constant, to its radius, and to the

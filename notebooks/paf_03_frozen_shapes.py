@@ -432,7 +432,7 @@ Markdown(claims.standing([judged[name, scale] for name in ids for scale in paths
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The twin after training
+# ```{exercise} The twin after training · pencil
 # :label: ex-paf3-twin
 #
 # The twins above share their weights in *training* mode. In evaluation mode, BatchNorm uses stored means and variances.
@@ -447,7 +447,8 @@ Markdown(claims.standing([judged[name, scale] for name in ids for scale in paths
 # ````
 #
 # Nothing, if the factor goes into the weights instead: every layer that *receives* an output of PReLU+ is multiplied by
-# α. That is exact in any network without shortcuts, BatchNorm or not.
+# α. That is exact in any network without shortcuts, BatchNorm or not. Or keep the weights: in every BatchNorm behind a PReLU+
+# divide the stored mean by α, and the variance and its ε by α², and multiply the weights of the last layer by α.
 
 # %%
 x = data.load("digits").test_images[:100].double() / 255
@@ -461,14 +462,21 @@ layers = [module for module in twin.modules() if isinstance(module, (nn.Conv2d, 
 with torch.no_grad():
     for layer in layers[1:]:  # the first receives the image
         layer.weight *= options["alpha"]
-    print(f"greatest difference of the logits: {float((plus(x) - twin(x)).abs().max()):.1e}")
+    print(f"weights:    greatest difference of the logits {float((plus(x) - twin(x)).abs().max()):.1e}")
+    twin.load_state_dict(plus.state_dict())
+    for norm in [module for module in twin.modules() if isinstance(module, nn.BatchNorm2d)][1:]:
+        norm.running_mean /= options["alpha"]
+        norm.running_var /= options["alpha"] ** 2
+        norm.eps /= options["alpha"] ** 2
+    layers[-1].weight *= options["alpha"]
+    print(f"statistics: greatest difference of the logits {float((plus(x) - twin(x)).abs().max()):.1e}")
 
 # %% [markdown]
 # ````{solution-end}
 # ````
 
 # %% [markdown]
-# ```{exercise} Sharp, and sharper
+# ```{exercise} Sharp, and sharper · five minutes
 # :label: ex-paf3-sharp
 #
 # For which α does PSiLU differ from ReLU by less than 0.01 everywhere? How large is its second derivative then? What

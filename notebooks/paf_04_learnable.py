@@ -526,7 +526,7 @@ Markdown(frozen.without_parameters(claims.ledgers(judged)))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} What 0.031 is worth
+# ```{exercise} What 0.031 is worth · five minutes
 # :label: ex-learnable-eps
 #
 # 0.031 is smaller than 8/255 by about one part in eighty. Shrink ε of the digits networks in the same proportion and attack
@@ -560,7 +560,7 @@ for threat in (run.threat, smaller):
 # ````
 
 # %% [markdown]
-# ```{exercise} Chosen on the test set
+# ```{exercise} Chosen on the test set · five minutes
 # :label: ex-learnable-chosen
 #
 # Suppose that towards the end of training all epochs are equally good: robust accuracy 60 % on 10,000 test images, and from

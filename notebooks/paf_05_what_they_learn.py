@@ -34,17 +34,13 @@ by_name = {record.run.activation: record for record in main}
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
-from myst_nb import glue
 from scipy.stats import spearmanr
 
 from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
+from robust_activations.figures.prose import MINUS, listed, note
 from robust_activations.figures.rows import ATTACKS, Row
 from robust_activations.studies.verdicts import learned_value, robust_gap
-
-
-def note(name, text):
-    glue(name, str(text).replace("-", "−"), display=False)
 
 
 def ends(record, parameter="alpha"):
@@ -306,14 +302,15 @@ for state, found in measured.items():
 
 # %% tags=["remove-cell"]
 strongest = max(float(found.max()) for found in measured.values())
+as_text = f"{strongest:+.2f}".translate(MINUS)
 if strongest < 10:
     pulling = (
-        f"The strongest pull of any of these batches is {strongest:+.2f}. **The penalty wins in all of them**: β stays where it "
+        f"The strongest pull of any of these batches is {as_text}. **The penalty wins in all of them**: β stays where it "
         "is because it was told to, and what is left of PSSiLU is PSiLU."
     )
 else:
     pulling = (
-        f"The strongest pull of any of these batches is {strongest:+.2f}, more than the penalty's 10: there are steps in which "
+        f"The strongest pull of any of these batches is {as_text}, more than the penalty's 10: there are steps in which "
         "the images win."
     )
 loose_start, loose_end = ends(free, "beta")
@@ -335,7 +332,6 @@ for scale in paths.SCALES[1:]:
             if end > 10
             else "."
         )
-pulling = pulling.replace("-", "−")
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(pulling)
@@ -447,16 +443,25 @@ results.trajectories(
 )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-parts = []
+parts, moves, verdicts = [], [], set()
 for scale in paths.SCALES:
     found = ledgers[scale].of([run for run in paf.what_they_learn(scale) if run.activation == "psilu"])
     alphas = {record.run.schedule.decay_activations: abs(ends(record)[1]) for record in found if not record.collapsed}
     if len(alphas) == 2:
         change = alphas[True] / alphas[False] - 1
         word = "flatter, as computed" if change < -0.05 else "not flatter" if change > 0.05 else "hardly a difference"
+        verdicts.add(word)
+        moves.append(f"{abs(alphas[True] - alphas[False]):.3f} (scale {scale})")
         parts.append(
             f"At scale `{scale}` PSiLU's α ended at {alphas[True]:.3f} with decay and at {alphas[False]:.3f} without: {word}."
         )
+note("decay", f"{psilu.run.schedule.weight_decay:g}")
+note("decay_moves", listed(moves))
+if verdicts == {"hardly a difference"}:
+    parts.append(
+        f"The computation had the images silent. With them, α settles where their gradient equals {psilu.run.schedule.weight_decay:g} α, "
+        "and so weak a pull is answered by a small move."
+    )
 Markdown(" ".join(parts))
 
 # %% [markdown]
@@ -612,7 +617,8 @@ Markdown(claims.details(judged))
 # - A β that starts at exactly 0 has no gradient and never moves; nothing in the results tells.
 # - With penalty 10 and clip 0.01 the images decide about β only if they pull with more than 10; how strongly they pull can
 #   be measured.
-# - Weight decay on α is a force towards a straight line. Over a long schedule it is a strong one.
+# - Weight decay on α pulls towards a straight line, here with {glue:text}`decay` α. Alone it would take α to nothing over a
+#   long schedule; against the gradient of the images it moved α by {glue:text}`decay_moves`.
 # - Tuning the weight decay for each activation, and looking at the gap, are the questions that critics add. Both need more
 #   images and longer trainings than a live page has.
 #
@@ -629,7 +635,7 @@ Markdown(claims.details(judged))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} A penalty that lets β speak
+# ```{exercise} A penalty that lets β speak · five minutes
 # :label: ex-learned-penalty
 #
 # In `pushed`, images pull with a slope of 0.5. For which penalties does $\lvert\beta\rvert$ grow? What does a larger clip
@@ -656,7 +662,7 @@ for penalty in (0.0, 0.1, 1.0, 10.0):
 # ````
 
 # %% [markdown]
-# ```{exercise} The same function, another α
+# ```{exercise} The same function, another α · pencil
 # :label: ex-learned-scale
 #
 # Show that PSiLU with 2α, fed with half the input, is half of PSiLU with α. What does that say about α in a network with

@@ -171,7 +171,7 @@ attention.contexts(by_hand, (-1.0, 0.0, 1.0))
 
 # %% [markdown]
 # R1 keeps ReLU's kink and its silence to the left, and turns the slope on the right up to 2 and down to 0. R2 moves between a
-# line (gate open, 1), half a line (the gate at 1/2) and nothing (gate shut), and lets negative values pass where the
+# line (gate open, 1), a line of slope 1/2 (the gate at 1/2) and nothing (gate shut), and lets negative values pass where the
 # neighbours say so. R3 replaces ReLU's floor at zero by what the neighbours have. In all of them the slope now also exists
 # *across* pixels: an attacker can move the output at one place by changing another.
 #
@@ -447,7 +447,7 @@ Markdown(f"- Taking something away: {summary_gates}\n- Under attack: {words[0]} 
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} How steep can it get?
+# ```{exercise} How steep can it get? · pencil
 # :label: ex-sparta-slope
 #
 # Take R2 with the kernel set by hand above. What is the slope of the output at a pixel with respect to one *neighbour*, at own value $z$ and
@@ -478,7 +478,7 @@ print(f"slope with respect to the neighbour above: {image.grad[0, 0, 0, 1]:.4f}"
 # ````
 
 # %% [markdown]
-# ```{exercise} A gate that nobody trained
+# ```{exercise} A gate that nobody trained · half an hour
 # :label: ex-sparta-untrained
 #
 # The mean change of a gate under attack depends on the kernel and on the features. Put R2's starting kernels into the trained network, keeping

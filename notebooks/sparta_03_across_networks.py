@@ -412,7 +412,7 @@ Markdown("\n\n".join(made))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Back again
+# ```{exercise} Back again · pencil
 # :label: ex-sparta-networks-back
 #
 # Does the library's rule move gates from a deep network into a shallow one, too? Which gates of a ResNet-20 would a ResNet-8 get,
@@ -440,7 +440,7 @@ print(f"{len(whole) - len(set(back.values()))} of {len(whole)} gates are lost")
 # ````
 
 # %% [markdown]
-# ```{exercise} What all channels share
+# ```{exercise} What all channels share · five minutes
 # :label: ex-sparta-networks-mean
 #
 # If the channels of two networks do not correspond, then all that can be moved is the mean kernel of a site. How much of the

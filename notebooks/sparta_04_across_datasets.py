@@ -332,8 +332,8 @@ Markdown(said)
 Markdown(place)
 
 # %% [markdown]
-# To be above a range of three would be no more than a hint: by chance alone one of four is the best in a quarter of all
-# cases.
+# To be above a range of three would be no more than a hint: by chance alone any one of four comes out best in a quarter of
+# all cases.
 #
 # ## Do they speed up training?
 
@@ -414,7 +414,7 @@ Markdown("\n\n".join(made))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The β of a gate
+# ```{exercise} The β of a gate · five minutes
 # :label: ex-sparta-datasets-beta
 #
 # Keep of each gate the mean kernel's centre alone. Which β has the Swish that is left, at each site, for MNIST and for the digits?
@@ -440,7 +440,7 @@ for name, sites in change.items():
 # ````
 
 # %% [markdown]
-# ```{exercise} What shuffling leaves
+# ```{exercise} What shuffling leaves · pencil
 # :label: ex-sparta-datasets-shuffle
 #
 # Show that the mean of the cosine over all shuffles is the formula above, and check it for the first site.
