@@ -460,7 +460,7 @@ note("s5_lesson", lesson)
 mine = [one for one in claims.judged(study="splash") if one.claim.id == "splash-adversarial"]
 stands = claims.stands(mine, "splash-adversarial").replace("`splash-adversarial` ", "").replace("<br>", "; ")
 note("s5_stands", stands.replace("`", "").replace("*", ""))
-recorded = tables.scales_with("splash", lambda run: run.objective.adversarial)
+recorded = {scale: [record for row in scales[scale].values() for record in row.records] for scale in larger}
 made = tables.elsewhere(recorded, "splash", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
