@@ -36,13 +36,13 @@ from IPython.display import Markdown
 from robust_activations import stats
 from robust_activations.figures import plans, standings, style
 from robust_activations.figures.prose import note, points
-from robust_activations.figures.rows import Row, norm
+from robust_activations.figures.rows import Row, norm, strongest
 from robust_activations.studies import protocol
 
 run = main[0]
 rows = learned.rows(live.of(main))
 by_name = {row.name: row for row in rows}
-attack = learned.attack_of(live.of(main))
+attack = strongest(live.of(main))
 n = rows[0].records[0].best.outcomes[attack].n
 note("l4-pafs", len(paf.PAFS))
 note("l4-forms", standings.words(paf.REFERENCES))
@@ -258,7 +258,7 @@ def over_seeds_tables():
     parts = []
     for scale, found in several.items():
         others = [row for name, row in found.items() if name != "relu"]
-        one = learned.attack_of(record for row in found.values() for record in row.records)
+        one = strongest(record for row in found.values() for record in row.records)
         if "relu" in found and one:
             parts.append(f"**Scale `{scale}`**\n\n{tables.paired_table(found['relu'], others, one)}")
     return "\n\n".join(parts)
@@ -356,7 +356,7 @@ def of_scale(scale, setting=None):
     found = kept.of(setting or first_setting[scale])
     if not found:
         return f"*Nothing of this is in the ledger yet: `robust-activations run paf --scale {scale}` makes it.*"
-    these, one = learned.rows(found), learned.attack_of(found)
+    these, one = learned.rows(found), strongest(found)
     tested = learned.against_twins(these, one) if one else []
     return "\n\n".join(
         [

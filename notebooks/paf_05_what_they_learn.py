@@ -39,7 +39,7 @@ from scipy.stats import spearmanr
 from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
 from robust_activations.figures.prose import MINUS, listed, note
-from robust_activations.figures.rows import ATTACKS, Row
+from robust_activations.figures.rows import ATTACKS, Row, strongest
 from robust_activations.studies.verdicts import learned_value, robust_gap
 
 
@@ -301,9 +301,9 @@ for state, found in measured.items():
     print(f"{state:9}: mean {found.mean():+.2f}, from {found.min():+.2f} to {found.max():+.2f}")
 
 # %% tags=["remove-cell"]
-strongest = max(float(found.max()) for found in measured.values())
-as_text = f"{strongest:+.2f}".translate(MINUS)
-if strongest < 10:
+pull = max(float(found.max()) for found in measured.values())
+as_text = f"{pull:+.2f}".translate(MINUS)
+if pull < 10:
     pulling = (
         f"The strongest pull of any of these batches is {as_text}. **The penalty wins in all of them**: β stays where it "
         "is because it was told to, and what is left of PSSiLU is PSiLU."
@@ -489,7 +489,7 @@ def variant(run):
 def variants(scale):
     runs_ = list({run.id: run for run in paf.what_they_learn(scale)}.values())
     found = [Row(variant(record.run), record) for record in ledgers[scale].of(runs_)]
-    one = learned.attack_of(row.records[0] for row in found)
+    one = strongest(row.records[0] for row in found)
     if not one:
         return ""
     parts = [

@@ -29,11 +29,10 @@ from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
-from robust_activations.figures.results import Row
+from robust_activations.figures.rows import Row, strongest
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import smooth as sat
-from robust_activations.studies.base import strongest
 
 records = studies.collect("sat")  # trains what is missing
 quality = {place: records[run] for place, run in sat.gradient_quality("digits").items()}
@@ -311,13 +310,7 @@ def complete(rows):
 controls = {scale: rows for scale in paths.SCALES if complete(rows := control_rows(scale))}
 
 
-def shared(rows):
-    """The strongest attack that all of these have been through."""
-    names = [strongest(row.records[0], rows[0].records[0]) for row in rows]
-    return max(names, key=("pgd200", "pgd50", "pgd20").index)
-
-
-tests = {scale: shared(rows) for scale, rows in controls.items()}
+tests = {scale: strongest(row.records[0] for row in rows) for scale, rows in controls.items()}
 
 # %% mystnb={"image": {"alt": "Dots with intervals for SiLU, ReLU with a smooth slope in both phases, plain ReLU, ReLU trained against twice as many attack steps and ReLU trained twice as long: clean accuracy and accuracy under attack.", "width": "560px"}, "figure": {"caption": "Measured: smooth networks, plain ReLU, and plain ReLU with more effort. 95 % Wilson intervals, first seed, best epoch; data, ε and n of each panel are in its title.", "name": "fig-gradient-controls"}} tags=["hide-input"]
 results.dots(

@@ -18,10 +18,10 @@
 # %%
 from robust_activations import models, paths, studies
 from robust_activations.figures import claims, cost, results, scaling, style, tables
-from robust_activations.figures.results import Line, Row
+from robust_activations.figures.rows import Line, Row, strongest
 from robust_activations.ledger import Ledger
 from robust_activations.studies import smooth as sat
-from robust_activations.studies.base import LADDER, paired
+from robust_activations.studies.base import paired
 
 records = studies.collect("sat")  # trains what is missing
 
@@ -241,12 +241,6 @@ def all_of(*scales):
     return [one[1] for scale in scales for sizes in measured[scale].values() for own in sizes.values() for one in own]
 
 
-def shared(*scales):
-    """The strongest attack that all of these scales' records have been through."""
-    outcomes = [record.best.outcomes for record in all_of(*scales)]
-    return next(name for name in LADDER if all(name in one for one in outcomes))
-
-
 def lines(sizes):
     return [
         Line(style.title(name), name, [(float(f"{at.macs / 1e6:.2g}"), record) for _, record, at in own])
@@ -255,7 +249,7 @@ def lines(sizes):
     ]
 
 
-attack = shared("digits")
+attack = strongest(all_of("digits"))
 note("widths", ", ".join(size.removeprefix("width ") for size, *_ in measured["digits"]["width"]["silu"]))
 
 # %% [markdown]
@@ -288,7 +282,7 @@ def of_scale(scale):
     accuracies = [Row(f"{size}, {style.title(name)}", record) for name, size, record, _ in every.values()]
     return [
         f"*Scale `{scale}`: accuracies*",
-        tables.accuracy_table(accuracies, ("clean", shared(scale)), first="Network"),
+        tables.accuracy_table(accuracies, ("clean", strongest(all_of(scale))), first="Network"),
         f"*Scale `{scale}`: counted*",
         scaling.cost_table({size: at for _, size, _, at in every.values()}),
     ]
@@ -300,7 +294,7 @@ Markdown("\n\n".join(of_scale("digits")))
 if larger:
     intro = f"Recorded at larger scales so far: {' and '.join(f'`{scale}`' for scale in larger)}."
     intro += " " + tables.provenance({record.id: record for record in all_of(*larger)}.values())
-    second = shared(*larger)
+    second = strongest(all_of(*larger))
 else:
     intro = "No networks of other sizes are recorded at the larger scales yet; the figure below waits for them."
     second = "pgd50"
@@ -354,7 +348,7 @@ for scale, found in measured.items():
         ends = {name: (sizes[name][-1], sizes[name][0]) for name in NAMES}
         if any(record.collapsed for pair in ends.values() for _, record, _ in pair):
             continue
-        test = shared(scale)
+        test = strongest(all_of(scale))
         large, small = {name: ends[name][0][1] for name in NAMES}, {name: ends[name][1][1] for name in NAMES}
         gains = {name: paired(large[name], small[name], test) for name in NAMES}
         more = scaling.more_gain((large["silu"], small["silu"]), (large["relu"], small["relu"]), test)

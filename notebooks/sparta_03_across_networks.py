@@ -22,7 +22,7 @@ from dataclasses import replace
 import torch
 
 from robust_activations import activations, data, paths, runs, studies
-from robust_activations.figures import claims, learned, results, tables, transfer
+from robust_activations.figures import claims, results, tables, transfer
 from robust_activations.ledger import Ledger
 from robust_activations.models.transfer import transfer as move
 from robust_activations.studies import protocol, sparta
@@ -35,7 +35,7 @@ from IPython.display import Markdown
 
 from robust_activations.figures.audits import sound
 from robust_activations.figures.prose import listed, note, points
-from robust_activations.figures.rows import under
+from robust_activations.figures.rows import strongest, under
 from robust_activations.figures.style import title
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
@@ -43,7 +43,7 @@ planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}
 panels, attacks = {}, {}
 for scale, ledger in ledgers.items():
     found = transfer.rows(planned[scale], ledger)
-    attack = learned.attack_of(row.record for row in found.values())
+    attack = strongest(row.record for row in found.values())
     if transfer.FROZEN in found and len(found) > 1 and attack:
         panels[scale], attacks[scale] = found, attack
 larger = [scale for scale in panels if scale != "digits"]

@@ -22,7 +22,7 @@ from dataclasses import replace
 import torch
 
 from robust_activations import data, paths, runs, studies
-from robust_activations.figures import claims, learned, plans, results, tables, transfer
+from robust_activations.figures import claims, plans, results, tables, transfer
 from robust_activations.figures.rows import Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, sparta
@@ -37,14 +37,14 @@ from IPython.display import Markdown
 
 from robust_activations.figures.audits import sound
 from robust_activations.figures.prose import listed, note
-from robust_activations.figures.rows import under
+from robust_activations.figures.rows import strongest, under
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 planned = {(scale, pair): one for scale in paths.SCALES for pair, one in sparta.across_datasets(scale).items()}
 panels, attacks = {}, {}
 for (scale, pair), one in planned.items():
     found = transfer.rows(one, ledgers[scale])
-    attack = learned.attack_of(row.record for row in found.values())
+    attack = strongest(row.record for row in found.values())
     if transfer.FROZEN in found and len(found) > 1 and attack:
         panels[scale, pair], attacks[scale, pair] = found, attack
 live = ("digits", "MNIST → digits")

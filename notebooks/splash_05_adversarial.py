@@ -21,7 +21,7 @@
 from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
 from robust_activations.figures.audits import sound
-from robust_activations.figures.results import Row
+from robust_activations.figures.rows import Row, strongest
 from robust_activations.ledger import Ledger
 from robust_activations.stats import over_seeds
 from robust_activations.studies import protocol, splash
@@ -255,18 +255,10 @@ Markdown(firm)
 # SPLASH as we take it, by the strongest attack that both were given, first seed:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-
-
-def strongest(rows):
-    """The strongest attack that all of them hold."""
-    held = [record.best.outcomes for row in rows for record in row.whole]
-    return next((a for a in ("autoattack", "pgd50", "pgd20") if held and all(a in own for own in held)), None)
-
-
 parts, choices = [], {}
 for scale, rows in whole.items():
     others = [row for title, row in rows.items() if title not in LABELS]
-    attack = strongest([rows["S = 7"], *others])
+    attack = strongest(record for row in (rows["S = 7"], *others) for record in row.whole)
     if others and attack:
         first = Row("SPLASH", rows["S = 7"].records[:1])
         choices[scale] = (first, others, attack)

@@ -50,15 +50,6 @@ def test_the_plan_counts_runs_and_records(tmp_path):
     assert second[-2:] == ["4", "0"]
 
 
-def test_the_strongest_attack_is_one_that_all_have():
-    whole, light = made("relu"), made("silu")
-    outcomes = {name: light.best.outcomes[name] for name in ("clean", "pgd20")}
-    light = replace(light, best=replace(light.best, outcomes=outcomes))
-    assert learned.attack_of([whole]) == "pgd50"
-    assert learned.attack_of([whole, light]) == "pgd20"
-    assert learned.attack_of([]) is None
-
-
 def test_each_paf_meets_the_form_it_starts_as_and_relu_once():
     found = learned.rows(
         [made("relu", 10), made("pssilu", 30), made("prelu", 12), made("silu", 20), made("psoftplus", 30)]

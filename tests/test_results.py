@@ -17,10 +17,10 @@ from matplotlib.text import Text
 
 import tiny
 from made import FALLEN, PSSILU, RELU, ROWS, SILU, made
-from robust_activations import stats
+from robust_activations import ledger, stats
 from robust_activations.figures import frames, histories, results, robustness, style
 from robust_activations.figures.results import Line, Row
-from robust_activations.figures.rows import setting
+from robust_activations.figures.rows import setting, strongest
 from robust_activations.figures.standings import Standings
 
 
@@ -334,6 +334,20 @@ def test_the_protocols_tradeoff_names_what_lies_outside_of_relus_box():
     for axis in (ax.xaxis, ax.yaxis):
         ticks = 100 * axis.get_majorticklocs()
         np.testing.assert_allclose(ticks, ticks.round(), atol=1e-9)
+
+
+def test_the_strongest_attack_is_one_that_all_have():
+    def under(*attacks: str) -> ledger.Record:
+        record = made("relu")
+        outcomes = dict.fromkeys(("clean", *attacks), record.best.outcomes["clean"])
+        return replace(record, best=replace(record.best, outcomes=outcomes))
+
+    light, usual, full = under("pgd20"), under("pgd20", "pgd50"), under("pgd20", "pgd50", "pgd200", "autoattack")
+    assert strongest([full, full]) == "autoattack"
+    assert strongest(iter([full, usual])) == "pgd50"
+    assert strongest([usual, full, light]) == "pgd20"
+    assert strongest([full, under()]) is None
+    assert strongest([]) is None
 
 
 def test_every_attack_of_the_suite_has_a_name_and_a_marker():

@@ -22,7 +22,7 @@ from robust_activations.figures.comparisons import Comparison, corrected, span, 
 from robust_activations.figures.frames import INK
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import listed, points
-from robust_activations.figures.rows import Interval, data_title, under
+from robust_activations.figures.rows import Interval, data_title, strongest, under
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
@@ -106,7 +106,7 @@ def levers(scale: str, records: Ledger) -> Levers:
         if kind and (kind != ACTIVATION or setting in ranked):
             found.setdefault(setting, (kind, records[run]))
     pairs = list(found.values())
-    attack = "pgd50" if all("pgd50" in record.best.outcomes for _, record in pairs) else "pgd20"
+    attack = strongest([records[base], *(record for _, record in pairs)]) or "pgd20"
     made = []
     for family in (True, False):
         own = [(kind, record) for kind, record in pairs if (kind == ACTIVATION) is family]

@@ -21,12 +21,11 @@ from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.prose import listed
-from robust_activations.figures.rows import ATTACKS, Row, norm
+from robust_activations.figures.rows import ATTACKS, Row, norm, strongest
 from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run
-from robust_activations.studies.base import LADDER
 from robust_activations.studies.paf import learnable
 from robust_activations.studies.paf_claims import PAFS, REFERENCES
 from robust_activations.studies.verdicts import robust_gap
@@ -72,12 +71,6 @@ def rows(records: Iterable[Record]) -> list[Row]:
     return [Row(style.title(name), own) for name, own in sorted(found.items(), key=lambda item: ORDER.index(item[0]))]
 
 
-def attack_of(records: Iterable[Record]) -> str | None:
-    """The strongest attack that all of these records hold; None if there is none."""
-    held = [record.best.outcomes.keys() for record in records]
-    return next((attack for attack in LADDER if held and all(attack in own for own in held)), None)
-
-
 # ---- against the form that it starts as -------------------------------------------------------------------------
 
 
@@ -95,7 +88,7 @@ def against_twins(found: Sequence[Row], attack: str) -> list[Comparison]:
 def one_by_one(scale: str, records: Ledger) -> str:
     """A sentence: which PAFs are above, and which below, the form that they start as; Holm over these comparisons."""
     main = records.of(settings(learnable(scale))[0])
-    by_name, attack = {row.name: row for row in rows(main)}, attack_of(main)
+    by_name, attack = {row.name: row for row in rows(main)}, strongest(main)
     pairs = [(paf, twin) for paf, twin in PAFS.items() if paf in by_name and twin in by_name]
     if not pairs or not attack:
         return f"At `{scale}` nothing of this is recorded yet."

@@ -24,7 +24,7 @@ from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
 from robust_activations.figures.prose import MINUS, NBSP, p_value
-from robust_activations.figures.rows import Interval, Line, Row, setting, under
+from robust_activations.figures.rows import Interval, Line, Row, setting, strongest, under
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -77,8 +77,7 @@ def relu(sweeps: Sweeps) -> Record | None:
 
 def attack(*sweeps: Sweeps) -> str:
     """The strongest attack that all records of the sweeps hold."""
-    held = [record.best.outcomes for one in sweeps for points in one.values() for record in points.values()]
-    return next((name for name in LADDER if all(name in outcomes for outcomes in held)), LADDER[-1])
+    return strongest(record for one in sweeps for points in one.values() for record in points.values()) or LADDER[-1]
 
 
 # ---- the version of 2021: radius, Lipschitz constant, success of attacks ----------------------------------------
