@@ -245,8 +245,7 @@ def campaign(
         for study, run in todo:
             if run.donor and run not in known and in_time():
                 # Another process may be making the donor: its lock is the sign.
-                with FileLock(root / "checkpoints" / f"{run.donor.id}.lock"):
-                    pass
+                under_way(run.donor, root, timeout=None if deadline is None else deadline - time.monotonic())
             if claimed := claim(run, study, known, root, done, in_time):
                 with claimed:
                     distributed.announce(run)
@@ -293,7 +292,7 @@ def claim(
         done.unfinished += 1
         _note(f"left out {run.label}: its donor {run.donor.id} has no record to take activations from; run that first")
     else:
-        lock = FileLock(root / "checkpoints" / f"{run.id}.lock")
+        lock = _lock(run, root)
         for place in (Path(lock.lock_file).parent, path.parent):  # before the work: can all of it be kept?
             place.mkdir(parents=True, exist_ok=True)
         try:
@@ -306,6 +305,19 @@ def claim(
         lock.release()  # another process made it since
         done.present += 1
     return None
+
+
+def _lock(run: Run, root: Path) -> FileLock:
+    return FileLock(root / "checkpoints" / f"{run.id}.lock")
+
+
+def under_way(run: Run, root: Path, timeout: float | None = 0) -> bool:
+    """Whether a process is making this run, and goes on for longer than `timeout` seconds; `None` waits for it."""
+    try:
+        with _lock(run, root).acquire(timeout=-1 if timeout is None else max(0, timeout)):
+            return False
+    except Timeout:
+        return True
 
 
 def donor_of(run: Run, folder: Path) -> Record | None:

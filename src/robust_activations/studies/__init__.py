@@ -58,16 +58,21 @@ def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
 
     Waits for runs that another process is making. **Raises** `UserError` if a run cannot be made.
     """
-    folder = paths.ledger(scale)
+    folder, busy = paths.ledger(scale), True
+    before: list[Run] = []
     wanted = {path_of(folder, study.name, run): run for study in get(name) for run in study.runs(scale)}
     while True:
         records = Ledger(folder)
         missing = [run for path, run in wanted.items() if run not in records and path not in records.broken]
         if scale != "digits" or not missing:
             return records
+        if missing == before and not busy:  # left out, as a run is whose donor's record is broken
+            labels = ", ".join(run.label for run in missing[:3])
+            raise UserError(f"runs of {name} were left out: {labels}; `robust-activations run {name}` says why")
         words = ["run", name, "--scale", scale, "--ledger", str(folder), "--quiet"]
         if runs.in_parallel(words, min(jobs, len(missing))):
             raise UserError(f"not all runs of {name} could be made; `robust-activations run {name}` says why")
+        before, busy = missing, any(runs.under_way(run, paths.data(scale)) for run in missing)
 
 
 @dataclass(frozen=True)
