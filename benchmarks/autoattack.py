@@ -26,7 +26,7 @@ from robust_activations.attacks import Threat
 from robust_activations.autoattack import autoattack
 from robust_activations.data import Augment
 from robust_activations.errors import UserError
-from robust_activations.evaluation import full_precision
+from robust_activations.precision import full_precision
 from robust_activations.run import Run
 from robust_activations.training import Objective, Schedule, train
 

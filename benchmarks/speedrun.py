@@ -21,10 +21,10 @@ from torch import nn
 
 from benchmarks.measure import Row, chosen, median, parser, run, significant
 from robust_activations import data, paths, runs
-from robust_activations.attacks import PGD, Threat, true_gradients
+from robust_activations.attacks import PGD, Threat
 from robust_activations.autoattack import autoattack
 from robust_activations.data import Augment
-from robust_activations.evaluation import full_precision, under_attack
+from robust_activations.evaluation import evaluating, under_attack
 from robust_activations.run import Run
 from robust_activations.stats import wilson
 from robust_activations.training import Objective, Schedule, train
@@ -110,7 +110,7 @@ def trained(config: Run, dataset: data.Dataset, device: torch.device) -> tuple[n
 def right(model: nn.Module, config: Run, dataset: data.Dataset, n: int, device: torch.device, attack: str) -> Row:
     """How many of the first n test images are classified right: clean and under the attack."""
     x, y = dataset.test_images[:n].to(device).float() / 255, dataset.test_labels[:n].to(device)
-    with full_precision(device), true_gradients(model):
+    with evaluating(model, device):
         with torch.no_grad():
             clean = torch.cat([model(batch) for batch in x.split(500)]).argmax(1) == y
         if attack == "autoattack":

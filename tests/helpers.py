@@ -77,6 +77,14 @@ def digits_test(n: int | None = None) -> tuple[Tensor, Tensor]:
     return dataset.test_images[:n].float() / 255, dataset.test_labels[:n]
 
 
+def tf32() -> tuple[bool, bool]:
+    """Whether convolutions, and products of matrices, may be made of it."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(cudnn, "conv"):
+        return cudnn.conv.fp32_precision == "tf32", matmul.fp32_precision == "tf32"
+    return cudnn.allow_tf32, matmul.allow_tf32
+
+
 def same_tensors(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     """Bit for bit the same tensors under the same names."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import digits_cnn, digits_test, same_tensors, unchecked
+from helpers import digits_cnn, digits_test, same_tensors, tf32, unchecked
 from robust_activations import data, runs
 from robust_activations.attacks import PGD, Threat
 from robust_activations.errors import UserError
@@ -139,14 +139,14 @@ def test_no_tf32_meanwhile_and_all_as_before_then():
 
     class Look(Probe):
         def forward(self, x):
-            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            seen.append(tf32())
             return super().forward(x)
 
-    before = torch.backends.cudnn.allow_tf32
+    before, _ = tf32()
     torch.backends.cuda.matmul.allow_tf32 = True
     try:
         evaluate(Look(), *digits_test(5), THREAT, replace(CLEAN, n=5))
-        assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (before, True)
+        assert tf32() == (before, True)
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
     assert set(seen) == {(False, False)}

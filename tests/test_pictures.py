@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 import tiny
+from helpers import tf32
 from robust_activations import data, runs
+from robust_activations.activations.smooth import ReLUSmoothGradient
 from robust_activations.attacks import Threat, attacking, loss_per_image
 from robust_activations.evaluation import predictions
 from robust_activations.figures import pictures as figures
@@ -60,6 +62,28 @@ def test_a_picture_is_what_the_network_sees(drawn, made):
         with attacking(model), torch.no_grad():
             margins = -loss_per_image("margin", model(x), picture.labels)
         torch.testing.assert_close(picture.leads[:, 20, 20], margins)
+
+
+def test_pictures_are_of_the_network_as_it_is_evaluated(monkeypatch, tmp_path, made):
+    """In float32, and a ReLU that is trained with a smooth gradient with its own."""
+    found = []
+
+    def drawn(model, images, labels, threats):
+        found.append((tf32(), torch.is_autocast_enabled("cpu"), [one.switched_on for one in smooth(model)]))
+        return {name: getattr(BLANK, name) for name in ("images", "seen", "leads", "gates")}
+
+    def smooth(model):
+        return [module for module in model.modules() if isinstance(module, ReLUSmoothGradient)]
+
+    monkeypatch.setattr(pictures, "_drawn", drawn)
+    monkeypatch.setattr(runs, "saved", lambda path, root: (run, dataset, runs.build(run, dataset)))
+    run, dataset = replace(tiny.RUN, activation="relu_smooth_gradient"), data.load("digits")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pictures.measure([tmp_path], RADII, 1, made / "data", tiny.CPU)
+    ((allowed, autocast, switches),) = found
+    assert (allowed, autocast) == ((False, False), False)
+    assert switches
+    assert not any(switches)
 
 
 def test_gates_are_kept_at_each_size_clean_and_attacked(drawn, made):

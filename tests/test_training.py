@@ -12,7 +12,8 @@ from helpers import digits, digits_cnn, same_tensors, unchecked
 from robust_activations import activations
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.errors import UserError
-from robust_activations.training import Objective, Schedule, loss_of, parameter_groups, precision_context, train
+from robust_activations.precision import precision_context
+from robust_activations.training import Objective, Schedule, loss_of, parameter_groups, train
 
 THREAT = Threat("linf", "0.15")
 QUICK = Objective("pgd_at", PGD(2, step="0.1"))

@@ -21,6 +21,7 @@ from robust_activations.checks import check_images, check_labels
 from robust_activations.data import Pixels, at_once, floats
 from robust_activations.distances import DISTANCES, one_pixel
 from robust_activations.errors import UserError, unknown
+from robust_activations.precision import full_precision
 from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
 from robust_activations.steps import Steps
@@ -161,18 +162,10 @@ def predictions(model: nn.Module, images: AnyImages, batch_size: int = 500) -> I
 
 
 @contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """True float32: no autocast, and no TF32, which PyTorch uses for convolutions on GPUs unless told not to."""
-    backends: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
-    before = [backend.allow_tf32 for backend in backends]
-    try:
-        for backend in backends:
-            backend.allow_tf32 = False
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for backend, allowed in zip(backends, before, strict=True):
-            backend.allow_tf32 = allowed
+def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """How a finished network is attacked: in true float32, every activation with its own derivative."""
+    with full_precision(device), true_gradients(model):
+        yield
 
 
 def under_attack(
@@ -223,7 +216,7 @@ def evaluate(
         images = images.float()
     # Pixels of 8 bits cannot be wrong, and of files not all need fit into memory.
     check_images(floats(images[:1] if images.dtype == torch.uint8 else images))
-    with full_precision(images.device), true_gradients(model):
+    with evaluating(model, images.device):
         with attacking(model), torch.no_grad():
             check_labels(y, num_classes=model(floats(images[:1])).shape[1])
         return _evaluate(model, images, y, threat, suite, seed, batch_size, steps or Steps(), checked)

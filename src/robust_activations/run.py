@@ -28,6 +28,7 @@ class Run:
     - `share`, `activation_options`: see `activations.create`; `None` is the paper's way of sharing.
     - `normalize`: the model's first layer subtracts the training images' mean and divides by their deviation.
     - `held_out`: training images kept back for choosing the epoch. `train_n`: train on the first so many images only.
+    - `precision`: `fp32` is true float32, without TF32 on a GPU; `bf16` see `precision_context`.
     - `donor`: a run from whose best epoch the activations take what they start with, see `models.transfer`.
     - `extra`: an `.npz` of synthetic images below the data folder, of which each batch takes the share `extra_ratio`.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from robust_activations.data import Augment, Batches, Pixels, at_once
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
 from robust_activations.graphs import Recorded, Step
+from robust_activations.precision import precision_context, true_float32
 
 
 @dataclass(frozen=True)
@@ -188,15 +189,7 @@ def loss_of(
     return F.cross_entropy(logits, y, label_smoothing=smooth), logits
 
 
-def precision_context(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
-    """`fp32`, or `bf16` by autocast: weights stay in float32, convolutions and products run in bfloat16."""
-    if precision == "fp32":
-        return nullcontext
-    if precision == "bf16":
-        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-    raise UserError(f"unknown precision {precision!r}; it is fp32 or bf16")
-
-
+@true_float32()
 def train(
     model: nn.Module,
     data: Images,
@@ -214,7 +207,7 @@ def train(
 
     With `state`, a file, everything is saved after each epoch and an interrupted run goes on from there. `go_on` is
     asked after each epoch; if it says no the result comes back unfinished. A PGD-10 probe on the held-out images after
-    each epoch chooses the best epoch and shows catastrophic overfitting.
+    each epoch chooses the best epoch and shows catastrophic overfitting. Float32 is true float32, on a GPU too.
     """
     device = data.images.device
     context = precision_context(precision, device)

@@ -27,7 +27,7 @@ from robust_activations.activations.sparta import Sparta, SpartaReLU
 from robust_activations.attacks import PGD, Threat, attacking, loss_per_image, pgd
 from robust_activations.data import floats
 from robust_activations.errors import UserError
-from robust_activations.evaluation import predictions
+from robust_activations.evaluation import evaluating, predictions
 from robust_activations.files import write_atomically
 from robust_activations.provenance import Provenance
 from robust_activations.run import Run
@@ -129,7 +129,8 @@ def measure(
     images, labels = _first([model for _, model, _ in networks], dataset, n, device)
     found = []
     for run, model, threats in networks:
-        drawn = _drawn(model, images, labels, threats)
+        with evaluating(model, device):
+            drawn = _drawn(model, images, labels, threats)
         made = provenance.here(dataset, device, started, time.perf_counter() - clock)
         eps = ("0/255", *(one.eps for one in threats))
         found.append(Picture(run, dataset.classes, eps, made, labels.cpu(), **drawn))
@@ -143,7 +144,7 @@ def _first(
     images, labels = dataset.test_images[:1000].to(device), dataset.test_labels[:1000].to(device)
     right = torch.ones(len(labels), dtype=torch.bool, device=device)
     for model in models:
-        with attacking(model):
+        with evaluating(model, device), attacking(model):
             right &= predictions(model, images) == labels
     first: dict[int, int] = {}
     for place in right.nonzero()[:, 0].tolist():
