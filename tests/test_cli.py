@@ -157,6 +157,22 @@ def test_evaluate_counts_what_the_record_counts(call, made, run):
     assert [set(check) for check in found["checks"]] == [{"name", "question", "value", "limit", "passed"}] * 4
 
 
+def test_evaluate_attacks_all_the_images_asked_for(call, made, monkeypatch):
+    """And only the checklist stays with a few."""
+    asked = []
+
+    def evaluate(*rest, **options):
+        asked.append(rest[4])
+        return tiny.record().best
+
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
+    for words in (("--samples", "1000"), ()):
+        status, _, err = call("evaluate", checkpoint(made), "--attack", "square", "--attack", "one_pixel", *words)
+        assert (status, err) == (0, "")
+    sizes = [(suite.n, suite.square_n, suite.one_pixel_n, suite.autoattack_n, suite.check_n) for suite in asked]
+    assert sizes == [(1000, 1000, 1000, 1000, 200), (None, None, None, None, 200)]
+
+
 def test_evaluate_several(call, made):
     """Another radius, in words; `pgd` is the strongest PGD without a loss of its own."""
     words = ("--attack", "clean", "--attack", "pgd", "--attack", "pgd", "--eps", "1/255", "--samples", "5")

@@ -189,6 +189,12 @@ def test_autoattack_takes_its_own_number_of_images():
     assert found.checks[-1].value == len(found.flags)
 
 
+def test_the_checklist_has_its_own_number_of_images():
+    suite = replace(CLEAN, n=None, attacks=("clean",), square_n=None, check_n=4)
+    shares = [check.value for check in evaluate(digits_cnn(), *digits_test(40), THREAT, suite).checks]
+    assert all(4 * share == int(4 * share) for share in shares)
+
+
 # Bad input
 
 

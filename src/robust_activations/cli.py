@@ -339,7 +339,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
         table = [("RIGHT OF", *rows[0]["radii"], "RUN"), *((row["n"], *row["correct"], row["run"]) for row in rows)]
         return show_json(rows) if arguments.json else show(table)
     attacks = tuple(dict.fromkeys(("clean", *asked)))  # each once
-    suite = evaluation.Suite(attacks=attacks, n=arguments.samples, autoattack_n=arguments.samples)
+    n, usually = arguments.samples, evaluation.Suite()
+    # All that were asked for are attacked; the checklist stays as small as it is.
+    sizes = {"autoattack_n": n, "square_n": n, "one_pixel_n": n, "check_n": usually.square_n}
+    suite = evaluation.Suite(attacks=attacks, n=n, **sizes)
     todo = []
     for path in arguments.checkpoint:  # every mistake shows before the first attack
         run = checkpoints.run_of(path)

@@ -46,9 +46,10 @@ class Suite:
     """Which attacks, on how many of the first test images (`None`: all), with which budget for AutoAttack and Square.
 
     `autoattack_n` may be smaller, since AutoAttack is by far the dearest. `square_n` images and `square_queries`
-    queries are what Square gets, as an attack of the suite and in the checklist; `one_pixel_n`, `one_pixel_queries`
-    what the one-pixel attack gets. `measures` names what of `sensitivity` and `distances` is measured, on the first
-    `measure_n` images, with so many `cw_steps` and `boundary_steps`.
+    queries are what Square gets, as an attack of the suite and in the checklist, which looks at `check_n` images where
+    that is another number; `one_pixel_n`, `one_pixel_queries` are what the one-pixel attack gets. `measures` names what
+    of `sensitivity` and `distances` is measured, on the first `measure_n` images, with so many `cw_steps` and
+    `boundary_steps`.
 
     `last`: attacks on the network of the last epoch, where that is not the best one, and then neither measures nor
     checklist; `None` for all the same.
@@ -57,15 +58,16 @@ class Suite:
     attacks: tuple[str, ...] = ("clean", "fgsm", "pgd20", "pgd50")
     n: int | None = None
     autoattack_n: int | None = 1000
-    square_n: int = 200
+    square_n: int | None = 200
     square_queries: int = 500
     measures: tuple[str, ...] = ()
     measure_n: int = 200
-    one_pixel_n: int = 100
+    one_pixel_n: int | None = 100
     one_pixel_queries: int = 2000
     cw_steps: int = 100
     boundary_steps: int = 3000
     last: tuple[str, ...] | None = None
+    check_n: int | None = None
 
     def __post_init__(self) -> None:
         for name in (*self.attacks, *(self.last or ())):
@@ -258,7 +260,8 @@ def _evaluate(
         return Outcome.of(right, time.perf_counter() - start, left), warned
 
     def check() -> tuple[Check, ...]:
-        return checklist(model, *first(suite.square_n), threat, suite, outcomes, flags, seed=seed)
+        few = first(suite.check_n or suite.square_n)
+        return checklist(model, *few, threat, suite.square_queries, outcomes, flags, seed=seed)
 
     def distance(name: str) -> Measure:
         count = {"cw": suite.cw_steps, "boundary": suite.boundary_steps}[name]
@@ -287,7 +290,7 @@ def checklist(
     x: Float[Tensor, "n c h w"],
     y: Int[Tensor, " n"],
     threat: Threat,
-    suite: Suite,
+    queries: int,
     outcomes: dict[str, Outcome],
     flags: list[str],
     *,
@@ -295,11 +298,9 @@ def checklist(
 ) -> tuple[Check, ...]:
     """Symptoms of gradients that mislead the attack instead of a model that withstands it.
 
-    After Athalye et al. (2018) and Carlini et al. (2019). The values are shares of images; a small sample is used where
-    an attack is dear.
+    After Athalye et al. (2018) and Carlini et al. (2019). The values are shares of these images. Square has so many
+    `queries`.
     """
-    few = slice(suite.square_n)
-    x, y = x[few], y[few]
     n = len(x)
     generator = torch.Generator(x.device).manual_seed(seed)
     with attacking(model, x):
@@ -320,7 +321,7 @@ def checklist(
     if {"pgd20", "pgd50"} <= outcomes.keys():
         gain = outcomes["pgd50"].accuracy - outcomes["pgd20"].accuracy
         checks.append(Check("more_steps", "Accuracy that PGD-50 leaves above PGD-20", gain, 0.005))
-    black_box = _square(model, x[white], y[white], threat, suite.square_queries, seed)
+    black_box = _square(model, x[white], y[white], threat, queries, seed)
     if black_box is not None:
         broken = float((~black_box).sum() / n)
         checks.append(Check("black_box", "Share that Square breaks and PGD-50 does not", broken, 0.02))
