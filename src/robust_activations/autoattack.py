@@ -33,14 +33,13 @@ def autoattack(
     attacks: tuple[str, ...] = STANDARD,
     queries: int = 5000,
     batch_size: int | None = None,
-    compiled: bool = False,
     seed: int = 0,
     steps: Steps | None = None,
 ) -> tuple[Bool[Tensor, " n"], dict[str, int], list[str]]:
     """AutoAttack's standard version, one attack after the other.
 
-    `batch_size` is chosen by the GPU's free memory, and is 250, the authors' choice, on a CPU; it decides which noise
-    an image gets. `compiled` runs the network through `torch.compile`.
+    `batch_size` is chosen by the GPU's free memory, and is 250, the authors' choice, on a CPU. It decides which noise
+    an image gets, so it is kept as one of `steps`.
 
     Gives which images are robust, how many are left after each attack, and the warnings AutoAttack itself raised.
     Each attack is one of `steps`; with a file, an interrupted evaluation goes on at the attack that it was in and gives
@@ -53,9 +52,8 @@ def autoattack(
     except ImportError as error:
         raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
     steps = steps or Steps()
-    network = torch.compile(model, dynamic=True) if compiled else model
     with attacking(model, x), torch.no_grad():
-        batch_size = batch_size or fitting(model, x, y)
+        batch_size = batch_size or steps("autoattack: batch", int, partial(fitting, model, x, y))
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
     robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
     shares, left = {"clean": float(robust.sum()) / len(x)}, {}
@@ -67,9 +65,10 @@ def autoattack(
         after = robust.clone()
         if robust.any():
             # Only what is left goes on, in the same batches as in one run of all attacks, so the result is the same.
-            with attacking(model, x), torch.random.fork_rng(), _flags(checks, flags):
+            devices = [x.device] if x.is_cuda else []
+            with attacking(model, x), torch.random.fork_rng(devices), _flags(checks, flags):
                 norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
-                engine = AutoAttack(network, norm=norm, eps=threat.radius, seed=seed, device=x.device)
+                engine = AutoAttack(model, norm=norm, eps=threat.radius, seed=seed, device=x.device)
                 engine.attacks_to_run = [name]
                 engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
                 engine.square.n_queries = queries
