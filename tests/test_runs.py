@@ -50,6 +50,14 @@ def assert_as_in(reference: SimpleNamespace, folder: Path) -> None:
 # One run
 
 
+def test_the_peak_of_memory_is_that_of_the_training_too(tmp_path, monkeypatch):
+    """AutoAttack, on a GPU, begins to count anew."""
+    peaks = iter([30.0, 20.0])
+    monkeypatch.setattr(provenance, "peak_memory", lambda device: next(peaks))
+    short = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=1))
+    assert execute(short, tmp_path).provenance.peak_memory == 30
+
+
 def test_a_run_depends_on_nothing_but_itself(reference, tmp_path):
     """Not on the runs before it, nor on the state of PyTorch's generator, which it leaves as it was."""
     torch.manual_seed(123)

@@ -35,15 +35,17 @@ class Provenance:
 
 
 def here(
-    dataset: data.Dataset, device: torch.device, started: datetime, seconds: float, sync_bn: bool = False
+    dataset: data.Dataset,
+    device: torch.device,
+    started: datetime,
+    seconds: float,
+    sync_bn: bool = False,
+    memory: float = 0.0,
 ) -> Provenance:
-    """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too."""
+    """Where and how this record comes to be. `seconds` counts what earlier, interrupted calls trained too; `memory` is
+    a peak seen before, if anything has begun to count anew since."""
     commit, clean = git_state()
-    if device.type == "cuda":
-        name, memory = torch.cuda.get_device_name(device), torch.cuda.max_memory_allocated(device) / 2**20
-    else:
-        name = cpu_name()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
     return Provenance(
         commit=commit,
         clean=clean,
@@ -56,8 +58,15 @@ def here(
         canonical=data.canonical(dataset),
         started=started.isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
-        peak_memory=round(memory, 1),
+        peak_memory=round(max(memory, peak_memory(device)), 1),
     )
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB: of a GPU what tensors took at most, since that was last reset; else what this process did."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def git_state() -> tuple[str | None, bool]:

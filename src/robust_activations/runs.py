@@ -147,6 +147,7 @@ def execute(
         )
     if distributed.rank() or not out.finished:
         return None
+    memory = provenance.peak_memory(device)  # of the training; AutoAttack begins to count anew
     try:
         test = dataset.test_images.to(device), dataset.test_labels.to(device)
         last, best, earlier = _evaluate_both(run, model, out, test, folder, go_on)
@@ -156,7 +157,7 @@ def execute(
     return Record(
         id=run.id,
         run=run,
-        provenance=provenance.here(dataset, device, started, earlier + time.perf_counter() - start, sync_bn),
+        provenance=provenance.here(dataset, device, started, earlier + time.perf_counter() - start, sync_bn, memory),
         history=tuple(out.history),
         best_epoch=out.best_epoch,
         collapsed=out.collapsed,
