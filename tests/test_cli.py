@@ -279,6 +279,15 @@ def test_mistakes_take_one_line_and_do_nothing(call, only_tiny, made, tmp_path, 
     assert files(tmp_path) == {}
 
 
+@pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
+def test_the_gpu_asked_for_is_the_current_one(monkeypatch, name):
+    current = []
+    monkeypatch.setattr(torch, "ones", lambda *_, device: torch.zeros(1))
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    assert runs.device_of(name) == torch.device(name)
+    assert current == [torch.device("cuda:1")] * (name == "cuda:1")
+
+
 def test_no_cuda_where_asked(call, only_tiny, made):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -49,7 +49,7 @@ class _Recording:
             parameter.grad = None
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(of.generator)
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, stream=torch.cuda.Stream(device)):  # by default, one of the current device
             self.outputs = of.step(*self.inputs)  # type: ignore[arg-type]
         self.gradients = [parameter.grad for parameter in self.parameters]
         with torch.no_grad():

@@ -31,7 +31,10 @@ from robust_activations.training import Images, Trained, train
 
 
 def device_of(name: str | None) -> torch.device:
-    """The device by name; the GPU if there is one. **Raises** `UserError` if it is asked for and is not there."""
+    """The device by name; the GPU if there is one. Of several GPUs, the one named becomes the current one.
+
+    **Raises** `UserError` if it is asked for and is not there.
+    """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -39,13 +42,15 @@ def device_of(name: str | None) -> torch.device:
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"no device {name!r} here; leave out --device or use cpu") from error
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
     return device
 
 
 def build(run: Run, dataset: data.Dataset) -> nn.Module:
     """The untrained model of a run, on the CPU. The same run gives the same weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(run.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(run.seed)
         model = models.create(
             run.model,
             activation=run.activation,

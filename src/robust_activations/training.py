@@ -242,7 +242,7 @@ def train(
         if trained.collapsed or (trained.history and not distributed.from_first(go_on)):
             break
         start = time.perf_counter()
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed * 10_007 + epoch + 1_000_003 * distributed.rank())  # dropout
             generator.manual_seed(seed * 10_007 + epoch)  # order, augmentation, attack
             row = {"epoch": epoch} | _epoch(update, run_step, average, optimizer, data, schedule, epoch, generator)
