@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,10 +24,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import execute
 import notebooks
 
+from robust_activations import paths
+
 # What decides the numbers: a change here makes every executed notebook worthless. (Runs trained live are kept by the
 # library under a hash of the code that made them.)
 CODE = ("src", "data/ledger", "constraints.txt")
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "matplotlib", "seaborn", "pyautoattack")
+PACKAGES = (*paths.PACKAGES, "matplotlib", "seaborn")
 EXECUTED = (execute.CACHE,)
 # What decides the pages besides. (A changed notebook alone is executed again: the cache does not know it.)
 PAGES = ("book", "notebooks", "_config.yml", "_toc.yml")
@@ -39,7 +40,7 @@ SKIPPED = ("__pycache__", ".ipynb_checkpoints", ".egg-info", ".lock", ".pyc")
 
 def fingerprints(root: Path) -> dict[str, str]:
     """Two hashes (sha256, hex): ``code`` of what decides the numbers, ``pages`` of what decides their typesetting."""
-    versions = [f"python {platform.python_version()}", *(f"{name} {_version(name)}" for name in PACKAGES)]
+    versions = [f"python {platform.python_version()}", *(f"{name} {paths.version(name)}" for name in PACKAGES)]
     return {"code": _hash(root, CODE, versions), "pages": _hash(root, PAGES, [])}
 
 
@@ -58,13 +59,6 @@ def _files(path: Path) -> Iterator[Path]:
         for child in path.iterdir():
             if not child.name.endswith(SKIPPED):
                 yield from _files(child)
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "absent"
 
 
 def build(root: Path) -> int:

@@ -16,7 +16,7 @@ import pytest
 
 import tiny
 from pages import ROOT, load, pair
-from robust_activations import cli
+from robust_activations import cli, paths
 
 build = load("build")
 
@@ -235,6 +235,17 @@ def test_live_runs_are_trained_first(two: Callable[[str, str], Path], status: in
 
 
 # ---- what the fingerprints cover --------------------------------------------------------------------------------
+
+
+def test_the_library_and_the_book_know_the_same_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that are not installed."""
+    assert set(paths.PACKAGES) < set(build.PACKAGES)
+    before, version = paths.fingerprint.__wrapped__(), paths.version
+    for name in ("scipy", "foolbox", "pyautoattack"):
+        with monkeypatch.context() as patch:
+            patch.setattr(paths, "version", lambda one, name=name: "another" if one == name else version(one))
+            assert paths.fingerprint.__wrapped__() != before, name
+    assert paths.version("no-such-package") == "absent"
 
 
 @pytest.mark.parametrize(

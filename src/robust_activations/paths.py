@@ -12,6 +12,9 @@ PACKAGE = Path(__file__).parent
 # What no result depends on: a change here needs no new training.
 SHOWS = ("__main__", "cli", "cluster", "estimates", "figures", "stats", "studies")
 
+# What a result depends on besides: whose versions count.
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "foolbox", "pyautoattack")
+
 
 def project() -> Path:
     """The nearest folder upwards that holds the book's `_toc.yml`; the current one if there is none."""
@@ -22,12 +25,20 @@ def project() -> Path:
 @cache
 def fingerprint() -> str:
     """Hash of the code and versions that decide a result: live records of others are never taken for current ones."""
-    digest = hashlib.sha256(" ".join(metadata.version(name) for name in ("torch", "numpy", "scikit-learn")).encode())
+    digest = hashlib.sha256(" ".join(map(version, PACKAGES)).encode())
     for path in sorted((*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.cpp"))):
         name = path.relative_to(PACKAGE)
         if name.parts[0].removesuffix(".py") not in SHOWS:
             digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def version(package: str) -> str:
+    """Of a package that is installed; else `absent`."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def ledger(scale: str) -> Path:
