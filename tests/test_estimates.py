@@ -35,6 +35,7 @@ def timed(seconds: float, trained: Sequence[float] = (), device: str = "cpu", th
         ("AMD Instinct MI250X", True),
         ("AMD Radeon RX 7900 XTX", True),
         ("AMD EPYC", False),
+        ("8 x AMD EPYC", False),
         ("AMD Ryzen 7 5800H with Radeon Graphics", False),
         ("Intel(R) Xeon(R) CPU @ 2.20GHz", False),
         ("Apple M2", False),
@@ -43,10 +44,11 @@ def timed(seconds: float, trained: Sequence[float] = (), device: str = "cpu", th
     ],
 )
 def test_kinds_of_device(device, gpu):
-    """On a CPU a thread takes one of two cores."""
+    """On a CPU a thread takes one of two cores. What eight GPUs did together takes one of them eight times as long."""
+    count = 8 if device.startswith("8 x") else 1
     assert estimates.on_gpu(timed(1, device=device)) is gpu
-    assert estimates.seconds(timed(8, device=device, threads=1)) == (8 if gpu else 4)
-    assert estimates.seconds(timed(8, device=device, threads=4)) == (8 if gpu else 16)
+    assert estimates.seconds(timed(8, device=device, threads=1)) == count * (8 if gpu else 4)
+    assert estimates.seconds(timed(8, device=device, threads=4)) == count * (8 if gpu else 16)
 
 
 def test_estimate():

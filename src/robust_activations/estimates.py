@@ -19,8 +19,13 @@ def on_gpu(record: Record) -> bool:
 
 
 def seconds(record: Record) -> float:
-    """What a record took; on a CPU as if it had had two cores alone, of which each of its threads takes one."""
-    return record.provenance.seconds * (1.0 if on_gpu(record) else record.provenance.threads / 2)
+    """What a record took, as if it had had one GPU, or two cores, of which each thread takes one.
+
+    Of many processes, `8 x NVIDIA ...`, each has had as much.
+    """
+    made = record.provenance
+    together = re.match(r"(\d+) x ", made.device)
+    return made.seconds * (int(together[1]) if together else 1) * (1.0 if on_gpu(record) else made.threads / 2)
 
 
 def estimate(run: Run, records: Iterable[Record], scale: str) -> float | None:
