@@ -91,6 +91,10 @@ def test_no_cluster_there(tmp_path, address):
         ("--ray local --cpus-per-run=-1", "'-1' is no number of processors"),
         ("--ray local --cpus-per-run nan", "'nan' is no number of processors"),
         ("--gpus-per-run 1", "--gpus-per-run goes with --ray ADDRESS"),
+        ("--cpus-per-run 1", "--cpus-per-run goes with --ray ADDRESS"),
+        ("--sync-bn", "--sync-bn goes with torchrun"),
+        ("--sync-bn --jobs 2", "--sync-bn goes with torchrun"),
+        ("--sync-bn --ray local", "--sync-bn goes with torchrun"),
         ("--ray", "expected one argument"),
     ],
 )

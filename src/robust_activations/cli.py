@@ -88,7 +88,7 @@ def parser() -> Parser:
     one.add_argument(
         "--gpus-per-run", type=processors, metavar="N", help="with --ray; 0.5: two runs a GPU (default: 1 or 0)"
     )
-    one.add_argument("--cpus-per-run", type=processors, metavar="N", default=1, help="with --ray (default: 1)")
+    one.add_argument("--cpus-per-run", type=processors, metavar="N", help="with --ray (default: 1)")
     one.add_argument("--device", help="cpu, cuda, ... (default: the GPU if there is one)")
     one.add_argument("--quiet", action="store_true", help="no progress bars")
     one.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -205,8 +205,11 @@ def run(arguments: argparse.Namespace) -> int:
     others = {"--ray": arguments.ray, "--jobs": arguments.jobs > 1, "torchrun": distributed.launched()}
     if len(clash := [name for name, asked in others.items() if asked]) > 1:
         raise UserError(f"{clash[0]} and {clash[1]} both start processes; choose one of them")
-    if arguments.gpus_per_run is not None and not arguments.ray:
-        raise UserError("--gpus-per-run goes with --ray ADDRESS; torchrun takes a GPU a process")
+    for name in ("gpus", "cpus"):
+        if getattr(arguments, f"{name}_per_run") is not None and not arguments.ray:
+            raise UserError(f"--{name}-per-run goes with --ray ADDRESS")
+    if arguments.sync_bn and not others["torchrun"]:
+        raise UserError("--sync-bn goes with torchrun, whose processes share each batch; leave it out")
     work: dict[str, Any] = {
         "folder": arguments.ledger or paths.ledger(scale),
         "root": arguments.data or paths.data(scale),
@@ -218,7 +221,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         if arguments.device:
             raise UserError("with --ray, --gpus-per-run says whether a run takes a GPU or CPUs; leave out --device")
-        resources = cluster.Resources(arguments.gpus_per_run, arguments.cpus_per_run)
+        cpus = 1 if arguments.cpus_per_run is None else arguments.cpus_per_run
+        resources = cluster.Resources(arguments.gpus_per_run, cpus)
         total = cluster.campaign(todo, arguments.ray, resources, **work)
     else:
         device = runs.device_of(distributed.device_name(arguments.device))
