@@ -27,14 +27,11 @@ def test_an_epoch_is_every_image_once_shuffled_and_scaled() -> None:
     assert [y.tolist() for _, y in batches] != [y.tolist() for _, y in seen], "every epoch is another"
 
 
-def test_drop_last_order_and_memory_format() -> None:
+def test_drop_last_and_order() -> None:
     images, labels = numbered(25)
     dropped = Batches(images, labels, 10, drop_last=True)
     assert len(dropped) == 2
     assert torch.cat([y for _, y in dropped]).tolist() == list(range(20))
-    (x, _) = next(iter(Batches(random_images(4), torch.zeros(4, dtype=torch.int64), 4, channels_last=True)))
-    assert x.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(x, random_images(4) / 255)
 
 
 @pytest.mark.parametrize("padding", ["zero", "reflect"])
@@ -147,7 +144,7 @@ def test_impossible_batches() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_same_epoch_on_the_gpu() -> None:
     images, labels, extra = random_images(70), torch.arange(70), (random_images(30, seed=2), torch.arange(30))
-    options = {"augment": Augment(2, True), "extra": extra, "extra_ratio": 0.25, "channels_last": True}
+    options = {"augment": Augment(2, True), "extra": extra, "extra_ratio": 0.25}
     here = Batches(images, labels, 16, generator=seeded(), **options)
     there = Batches(images.cuda(), labels.cuda(), 16, generator=seeded(), **options)
     for (x, y), (cuda_x, cuda_y) in zip(here, there, strict=True):

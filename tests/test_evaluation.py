@@ -105,9 +105,20 @@ def test_batches_do_not_matter_and_the_seed_decides():
     one, other = (evaluate(model, x, y, THREAT, suite, batch_size=size) for size in (7, 500))
     assert {k: o.bits for k, o in one.outcomes.items()} == {k: o.bits for k, o in other.outcomes.items()}
     suite = replace(CLEAN, attacks=("pgd20",), n=30)
-    first, second = (evaluate(model, x, y, THREAT, suite, seed=3) for _ in range(2))
-    assert first.outcomes["pgd20"].bits == second.outcomes["pgd20"].bits
-    assert first.checks == second.checks
+    first, again = (evaluate(model, x, y, THREAT, suite, seed=3) for _ in range(2))
+    assert first.outcomes["pgd20"].bits == again.outcomes["pgd20"].bits
+    assert first.checks == again.checks
+
+    class Look(Probe):
+        def forward(self, x):
+            shown.append(x.sum().item())
+            return super().forward(x)
+
+    model, seen = Look(), []
+    for seed in (3, 3, 4):
+        seen.append(shown := [])
+        evaluate(model, x, y, THREAT, suite, seed=seed, checked=False)
+    assert seen[0] == seen[1] != seen[2]
 
 
 def test_uint8_and_float_images_give_the_same():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
 from helpers import digits, digits_cnn, same_tensors
-from robust_activations import training
+from robust_activations import graphs, training
 from robust_activations.attacks import PGD, Threat
 from robust_activations.training import Images, Objective, Schedule, train
 
@@ -52,8 +55,19 @@ def test_recorded_and_resumed_is_bit_for_bit_the_same(tmp_path):
 
 
 @pytest.mark.gpu
-def test_batches_of_two_sizes_have_a_recording_each():
-    model = digits_cnn().cuda()
-    small = on_gpu(40)  # fewer than a batch: the only, smaller batch is kept
-    result = train(model, small, Objective("standard"), THREAT, Schedule(2, 64, 0.05))
+def test_batches_of_two_sizes_have_a_recording_each(monkeypatch):
+    """Fewer images than a batch, so that none is left out, of which half is synthetic: 32 and 32, then 8 and 8."""
+    data, sizes = on_gpu(40), []
+    data = replace(data, extra=(data.images.clone(), data.labels.clone()), extra_ratio=0.5)
+    monkeypatch.setattr(graphs._Recording, "__init__", spy(graphs._Recording.__init__, sizes))
+    result = train(digits_cnn().cuda(), data, Objective("standard"), THREAT, Schedule(2, 64, 0.05))
+    assert sizes == [64, 16]
     assert result.history[1]["loss"] < result.history[0]["loss"]
+
+
+def spy(record: Callable, sizes: list[int]) -> Callable:
+    def init(self, of, inputs) -> None:
+        sizes.append(len(inputs[0]))
+        record(self, of, inputs)
+
+    return init

@@ -95,7 +95,6 @@ class Batches:
         paper. They are taken in random order, all of them before any comes again. One epoch is one pass over the real
         images, whatever the ratio.
     drop_last: leave out a last, smaller batch (which has the same ratio, to within one image).
-    channels_last: memory format of the images.
 
     Raises `UserError` for sizes and ratios that cannot be met, and for random options without a generator.
     """
@@ -109,7 +108,6 @@ class Batches:
     extra: tuple[UInt8[Tensor, "m c h w"], Int[Tensor, " m"]] | None = None
     extra_ratio: float = 0.0
     drop_last: bool = False
-    channels_last: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -144,8 +142,7 @@ class Batches:
                 pick = others[synthetic].to(self.extra[1].device)
                 images = torch.cat([images, self.extra[0][pick].to(images.device)])
                 labels = torch.cat([labels, self.extra[1][pick].to(labels.device)])
-            memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
-            yield images.to(torch.float32, memory_format=memory_format).div_(255), labels
+            yield images.to(torch.float32, memory_format=torch.contiguous_format).div_(255), labels
 
     def _rows(self) -> Iterator[tuple[slice, slice]]:
         """For each batch what this process takes of the epoch's real images, and of its synthetic ones behind them.
