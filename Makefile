@@ -46,7 +46,7 @@ $(VENV)/.book: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "installing the packages for the tests into $(VENV); the first time this downloads a few hundred MB"
-	$(INSTALL) -e '.[book,attacks,dev,cluster,benchmarks]'
+	$(INSTALL) -e '.[book,attacks,dev,cluster]'
 	# A peer to compare with. It pins an ancient requests, which it does not need to attack.
 	$(INSTALL) --no-deps torchattacks==3.5.1
 	@touch $@ $(VENV)/.book
