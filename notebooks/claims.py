@@ -186,7 +186,7 @@ from robust_activations.studies.base import strongest
 
 first = tested[0]
 record = Ledger(paths.ledger(first.scale)).records[first.verdict.records[0]]
-attack = strongest(record, record)
+attack = strongest([record])
 print(record.run.label)
 print(record.provenance.device, f"{record.provenance.seconds:.0f} s")
 print(claims.ATTACKS[attack], record.best.outcomes[attack], sep=": ")

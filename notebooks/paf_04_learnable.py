@@ -36,8 +36,9 @@ from IPython.display import Markdown
 from robust_activations import stats
 from robust_activations.figures import plans, standings, style
 from robust_activations.figures.prose import note, points
-from robust_activations.figures.rows import Row, norm, strongest
+from robust_activations.figures.rows import Row, norm
 from robust_activations.studies import protocol
+from robust_activations.studies.base import strongest
 
 run = main[0]
 rows = learned.rows(live.of(main))

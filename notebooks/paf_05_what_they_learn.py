@@ -39,7 +39,8 @@ from scipy.stats import spearmanr
 from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
 from robust_activations.figures.prose import MINUS, listed, note
-from robust_activations.figures.rows import ATTACKS, Row, strongest
+from robust_activations.figures.rows import ATTACKS, Row
+from robust_activations.studies.base import strongest
 from robust_activations.studies.verdicts import learned_value, robust_gap
 
 

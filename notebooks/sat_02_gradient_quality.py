@@ -29,10 +29,11 @@ from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
-from robust_activations.figures.rows import Row, strongest
+from robust_activations.figures.rows import Row
 from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import smooth as sat
+from robust_activations.studies.base import strongest
 
 records = studies.collect("sat")  # trains what is missing
 quality = {place: records[run] for place, run in sat.gradient_quality("digits").items()}

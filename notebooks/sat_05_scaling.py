@@ -18,10 +18,10 @@
 # %%
 from robust_activations import models, paths, studies
 from robust_activations.figures import claims, cost, results, scaling, style, tables
-from robust_activations.figures.rows import Line, Row, strongest
+from robust_activations.figures.rows import Line, Row
 from robust_activations.ledger import Ledger
 from robust_activations.studies import smooth as sat
-from robust_activations.studies.base import paired
+from robust_activations.studies.base import paired, strongest
 
 records = studies.collect("sat")  # trains what is missing
 

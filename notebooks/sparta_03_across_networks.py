@@ -35,8 +35,9 @@ from IPython.display import Markdown
 
 from robust_activations.figures.audits import sound
 from robust_activations.figures.prose import listed, note, points
-from robust_activations.figures.rows import strongest, under
+from robust_activations.figures.rows import under
 from robust_activations.figures.style import title
+from robust_activations.studies.base import strongest
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}

@@ -37,7 +37,8 @@ from IPython.display import Markdown
 
 from robust_activations.figures.audits import sound
 from robust_activations.figures.prose import listed, note
-from robust_activations.figures.rows import strongest, under
+from robust_activations.figures.rows import under
+from robust_activations.studies.base import strongest
 
 ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
 planned = {(scale, pair): one for scale in paths.SCALES for pair, one in sparta.across_datasets(scale).items()}

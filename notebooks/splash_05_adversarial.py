@@ -21,10 +21,11 @@
 from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
 from robust_activations.figures.audits import sound
-from robust_activations.figures.rows import Row, strongest
+from robust_activations.figures.rows import Row
 from robust_activations.ledger import Ledger
 from robust_activations.stats import over_seeds
 from robust_activations.studies import protocol, splash
+from robust_activations.studies.base import strongest
 from robust_activations.studies.verdicts import tuned
 
 studies.collect("splash")  # trains what is missing

@@ -20,8 +20,9 @@ from made import FALLEN, PSSILU, RELU, ROWS, SILU, made
 from robust_activations import ledger, stats
 from robust_activations.figures import frames, histories, results, robustness, style
 from robust_activations.figures.results import Line, Row
-from robust_activations.figures.rows import setting, strongest
+from robust_activations.figures.rows import setting
 from robust_activations.figures.standings import Standings
+from robust_activations.studies.base import strongest
 
 
 def drawn(ax: Axes, **look: object) -> list[tuple[list[float], list[float]]]:

@@ -89,14 +89,14 @@ def test_a_condition_on_pairs(tmp_path):
 
 def test_the_strongest_attack_that_both_have(tmp_path):
     strong, weak = tiny.record(SILU, right(120)), tiny.record(RELU, right(80))
-    assert base.strongest(strong, weak) == "pgd50"
+    assert base.strongest([strong, weak]) == "pgd50"
     outcome = Outcome.of(torch.tensor(right(10)), 1.0)
     with_auto = replace(strong.best, outcomes=strong.best.outcomes | {"autoattack": outcome})
-    assert base.strongest(replace(strong, best=with_auto), weak) == "pgd50"
+    assert base.strongest([replace(strong, best=with_auto), weak]) == "pgd50"
     both = [replace(record, best=with_auto) for record in (strong, weak)]
-    assert base.strongest(*both) == "autoattack"
+    assert base.strongest(both) == "autoattack"
     only_clean = replace(weak, best=replace(weak.best, outcomes={"clean": outcome}))
-    assert base.strongest(strong, only_clean) is None
+    assert base.strongest([strong, only_clean]) is None
     records, runs = kept(tmp_path, strong, only_clean)
     assert compare(records, runs, is_("silu"), is_("relu")).label == "not tested here"
 

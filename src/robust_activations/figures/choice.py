@@ -22,10 +22,11 @@ from robust_activations.figures.comparisons import Comparison, corrected, span, 
 from robust_activations.figures.frames import INK
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import listed, points
-from robust_activations.figures.rows import Interval, data_title, strongest, under
+from robust_activations.figures.rows import Interval, data_title, under
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
+from robust_activations.studies.base import strongest
 
 ACTIVATION = "another activation"
 # Each change to the protocol's run of ReLU, and the fields that it may change; a dot leads into a part of the run.

@@ -158,8 +158,8 @@ def luck(records: Iterable[Record]) -> str:
     for record in records:
         if not record.collapsed:
             alike.setdefault((setting_of(record), record.provenance.dataset_sha256), []).append(record)
-    pairs = [pair for own in alike.values() for pair in combinations(own, 2) if strongest(*pair)]
-    different = sum(paired(*pair, str(strongest(*pair))).p < 0.05 for pair in pairs)
+    pairs = [pair for own in alike.values() for pair in combinations(own, 2) if strongest(pair)]
+    different = sum(paired(*pair, str(strongest(pair))).p < 0.05 for pair in pairs)
     if not pairs:
         return "none of these networks has been trained with two seeds, so how large it is, is not known."
     alike_but = f"of the {len(pairs)} pairs of these networks that differ in the seed alone"

@@ -24,7 +24,7 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import paf, paired, protocol, splash
 from robust_activations.studies.audit import failures
-from robust_activations.studies.base import LADDER
+from robust_activations.studies.base import strongest
 from robust_activations.studies.curves import Curve
 from robust_activations.studies.paf_claims import published
 from robust_activations.studies.verdicts import tuned
@@ -35,7 +35,7 @@ def curvature_table(ledgers: Mapping[str, Ledger]) -> str:
     rows = []
     for scale, records in ledgers.items():
         standard, adversarial = (shapes(scale)[PSILU] for shapes in (paf.standard_shapes, paf.adversarial_shapes))
-        attack = _attack(*records.of([*adversarial.values()]))
+        attack = strongest(records.of([*adversarial.values()])) or ""
         for alpha, run in adversarial.items():
             cells = [_radius(records.of([standard[alpha]])), _robust(records.of([run]), attack)]
             if cells != [NOTHING, NOTHING]:
@@ -64,11 +64,6 @@ def _robust(found: list[Record], attack: str) -> str:
     return NOTHING
 
 
-def _attack(*records: Record) -> str:
-    """The strongest that all of them have been through, so that their accuracies can be compared; else none."""
-    return next((name for name in LADDER if all(name in record.best.outcomes for record in records)), "")
-
-
 def weight_decays(ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
     """Runs of ReLU and SiLU that differ in weight decay: a table of accuracies, and what moves ReLU further.
 
@@ -84,7 +79,7 @@ def weight_decays(ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
             rows += [Row(f"{style.title(name)}, {decay:g}, `{scale}`", record) for (name, decay), record in of.items()]
             for decay in dict.fromkeys(decay for _, decay in of):
                 three = ("relu", usual), ("relu", decay), ("silu", usual)
-                if decay != usual and {*three} <= of.keys() and (attack := _attack(*(of[key] for key in three))):
+                if decay != usual and {*three} <= of.keys() and (attack := strongest(of[key] for key in three)):
                     by_decay, by_shape = (_difference(of[key], of["relu", usual], attack) for key in three[1:])
                     said.append(
                         f"At `{scale}`, another weight decay, {decay:g} for {usual:g}, moves ReLU by {by_decay}; "
@@ -105,7 +100,7 @@ def tuned_table(ledgers: Mapping[str, Ledger]) -> str:
         objective = protocol.recipe(scale)("relu").objective
         runs = [run for run in protocol.STUDY.runs(scale) if run.objective == objective and run.seed == 0]
         chosen = {run.activation: records[run] for run in tuned(records, runs)}
-        attack = _attack(*chosen.values())
+        attack = strongest(chosen.values())
         relu = chosen.pop("relu", None)
         if relu is None or not attack:
             continue

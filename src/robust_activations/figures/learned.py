@@ -21,11 +21,12 @@ from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.prose import listed
-from robust_activations.figures.rows import ATTACKS, Row, norm, strongest
+from robust_activations.figures.rows import ATTACKS, Row, norm
 from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run
+from robust_activations.studies.base import strongest
 from robust_activations.studies.paf import learnable
 from robust_activations.studies.paf_claims import PAFS, REFERENCES
 from robust_activations.studies.verdicts import robust_gap

@@ -24,13 +24,13 @@ from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
 from robust_activations.figures.prose import MINUS, NBSP, p_value
-from robust_activations.figures.rows import Interval, Line, Row, setting, strongest, under
+from robust_activations.figures.rows import Interval, Line, Row, setting, under
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import holm, wilson
 from robust_activations.studies import paired
-from robust_activations.studies.base import LADDER
+from robust_activations.studies.base import LADDER, strongest
 from robust_activations.studies.paf_claims import published
 
 Sweeps = Mapping[tuple[str, str], Mapping[float, Record]]

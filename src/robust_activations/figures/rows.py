@@ -11,7 +11,6 @@ from robust_activations.figures.frames import GREY
 from robust_activations.ledger import Record
 from robust_activations.run import Run
 from robust_activations.stats import Paired, over_seeds, wilson
-from robust_activations.studies.base import LADDER
 
 ATTACKS = {
     "clean": "clean",
@@ -42,12 +41,6 @@ def norm(run: Run) -> str:
 def under(attack: str) -> str:
     """`clean`, `under PGD-50`."""
     return ATTACKS[attack] if attack == "clean" else f"under {ATTACKS[attack]}"
-
-
-def strongest(records: Iterable[Record]) -> str | None:
-    """The strongest attack that all of these records hold, so that they can be compared; None if there is none."""
-    held = [record.best.outcomes.keys() for record in records]
-    return next((attack for attack in LADDER if held and all(attack in own for own in held)), None)
 
 
 class Interval(NamedTuple):

@@ -170,9 +170,10 @@ def _fullness(record: Record) -> int:
 _PLAIN = Run("digits", "digits_cnn", "relu", Threat("linf", "8/255"))
 
 
-def strongest(first: Record, second: Record) -> str | None:
-    """The strongest attack that both records hold; None if there is none."""
-    return next((name for name in LADDER if {name} <= first.best.outcomes.keys() & second.best.outcomes.keys()), None)
+def strongest(records: Iterable[Record]) -> str | None:
+    """The strongest attack that all of these records hold, so that they can be compared; None if there is none."""
+    held = [record.best.outcomes.keys() for record in records]
+    return next((attack for attack in LADDER if held and all(attack in own for own in held)), None)
 
 
 def compare(
@@ -204,7 +205,7 @@ def compare(
     """
 
     def name(a: Record, b: Record) -> str | None:
-        one = attack or strongest(a, b)
+        one = attack or strongest((a, b))
         return one if all(one in record.best.outcomes for record in (a, b)) else None
 
     def judge(pairs: Pairs) -> Verdict:
@@ -273,7 +274,7 @@ def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
 
 def _on_more_images(pairs: Pairs) -> str:
     """Where AutoAttack, being dear, saw fewer images than a weaker attack did: the difference under that one."""
-    if any(strongest(*pair) != "autoattack" for pair in pairs):
+    if any(strongest(pair) != "autoattack" for pair in pairs):
         return ""
     n = max(paired(*pair, "autoattack").n for pair in pairs)
     for attack in LADDER[1:]:
