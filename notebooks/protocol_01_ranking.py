@@ -432,7 +432,7 @@ note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.from
 # ## The claims, at this scale
 #
 # Each claim of a paper is a sentence with a rule that computes the verdict. For these the rule is: *supported* or
-# *contradicted* needs McNemar's test over all seeds' images below 0.05 **and** an interval over seeds that excludes 0.
+# *contradicted* needs a paired test over the images (each counts once, however many seeds) below 0.05 **and** an interval over seeds that excludes 0.
 # Everything else is *undecided*. (One seed has no interval; a verdict that rests on one says so.) At scale {glue:text}`main` the {glue:text}`claims` claims about one activation against another that these
 # runs bear on come out as: {glue:text}`labels`.
 

@@ -236,7 +236,7 @@ for scale, rows in scales.items():
         f"At scale `{scale}` the best epoch's α lies between {min(bends):.1f} and {max(bends):.1f} in the network's layers. "
         + ("It has hardly moved, so this network's gradient is hardly better than ReLU's. " if min(bends) > 200 else "")
         + (
-            f"Under PGD-50, SmoothReLU's difference to ReLU is {points(both[0].difference)} points (McNemar's {p_said(both[0].p)})."
+            f"Under PGD-50, SmoothReLU's difference to ReLU is {points(both[0].difference)} points (paired {p_said(both[0].p)})."
             if both
             else ""
         )
@@ -281,7 +281,7 @@ for scale, rows in kinked.items():
         both = comparisons.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
         if both:
             words.append(
-                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (McNemar's {p_said(both[0].p)})."
+                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (paired {p_said(both[0].p)})."
             )
         one = comparisons.paired(rows[large["celu"]], rows["ELU, α = 1"], attacked[scale])
         if one:
@@ -375,7 +375,7 @@ for name in ("relu", "gelu"):
 # %% tags=["remove-cell"]
 test = mcnemar(robust["gelu"].numpy(), robust["relu"].numpy())
 words = [
-    f"GELU's difference to ReLU under AutoAttack is {points(test.difference)} points (McNemar's {p_said(test.p)}, n = {test.n})."
+    f"GELU's difference to ReLU under AutoAttack is {points(test.difference)} points (paired {p_said(test.p)}, n = {test.n})."
 ]
 drops = {
     name: int((recorded[name].best.outcomes["pgd50"].right[:few] & ~right.numpy()).sum())

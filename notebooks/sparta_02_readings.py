@@ -252,7 +252,7 @@ both = comparisons.paired(adversarial["digits"]["sparta"], adversarial["digits"]
 test, (mean, low, high) = both
 denoising = (
     f"R2's error less that of feature denoising is {less(mean)} points [{less(high)}, {less(low)}] under PGD-50 on "
-    f"the digits (McNemar's {p_said(test.p)}, n = {test.n})."
+    f"the digits (paired {p_said(test.p)}, n = {test.n})."
 )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -130,7 +130,7 @@ Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start"], rows)
 # | Choice | Ours | Because | Run beside it |
 # |---|---|---|---|
 # | number of hinges | $S = 7$ | a survey says so (seen-2nd) | $S$ = 3, 5, 9, 15 |
-# | their places | 0, 1, 2, 2.5 | the only list for $S = 7$ that we found (seen-2nd) | equally spaced; quartiles of a normal; learned |
+# | their places | 0, 1, 2, 2.5 | the only list for $S = 7$ that we found (seen-2nd) | equally spaced; quartiles of the absolute value of a normal; learned |
 # | what the data have to do with it | BatchNorm directly before each unit, hinges in its units | third parties' code has it so (seen-2nd) | without BatchNorm, where LeNet-5 is used |
 # | start | ReLU | later code of one of the authors (seen) | leaky ReLU; the identity |
 # | sharing | one set a layer | the survey's index (seen-2nd) | one a network; one a channel |

@@ -238,7 +238,7 @@ for scale, rows in scales.items():
                     test, at = both
                     words.append(
                         f"At scale `{scale}`, {name} without BatchNorm differs from {name} with it by {points(test.difference)} points {what} "
-                        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_said(test.p)}, n = {test.n:,})."
+                        f"[{points(at.low)}, {points(at.high)}] (paired {p_said(test.p)}, n = {test.n:,})."
                     )
 normed = " ".join(words) or "No such pair is recorded yet. `robust-activations run splash --scale cpu` trains them."
 
@@ -482,7 +482,7 @@ adjusted = holm([test.p for test in tests.values()])
 last = (
     "To *always*, at the last epoch and under PGD-20: "
     + "; ".join(
-        f"{name} {points(test.difference)} points (McNemar's {p_said(test.p)}, Holm {p_said(p)})"
+        f"{name} {points(test.difference)} points (paired {p_said(test.p)}, Holm {p_said(p)})"
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     )
     + f". n = {len(always)}, one seed."

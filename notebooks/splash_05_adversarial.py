@@ -122,8 +122,8 @@ Markdown("\n\n".join(parts))
 # %% [markdown]
 # ### On the same images
 #
-# SPLASH and SiLU against ReLU, by McNemar's exact test, Holm's correction over the rows of a table. Where an activation
-# has as many seeds as ReLU, all of them count, and the interval is that of their mean.
+# SPLASH and SiLU against ReLU, with Holm's correction over the rows of a table. Of one seed p is McNemar's exact one. Of the seeds that both
+# have, all count, and the interval is that of their mean; p is that of a t test then, in which an image counts once.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
@@ -234,7 +234,7 @@ if decayed:
         verdict = "not told apart from it"
     words.append(
         f"To ReLU with weight decay {decay}, SPLASH (seed {recipe.seed}, the recipe's {own}) differs by {points(at.value)} points under PGD-20 "
-        f"[{points(at.low)}, {points(at.high)}] (McNemar's {p_said(test.p)}, n = {test.n:,}): it is {verdict}."
+        f"[{points(at.low)}, {points(at.high)}] (paired {p_said(test.p)}, n = {test.n:,}): it is {verdict}."
     )
 if holds and all(holds.values()):
     words.append("The gain holds against each of these checks.")

@@ -20,7 +20,10 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Paired:
-    """Two models on the same images: how many only the first, only the second gets right, and McNemar's exact p."""
+    """Two models on the same images: how many only the first, only the second gets right, and McNemar's exact p.
+
+    Of several such pairs, one a seed, the counts of all, and p as `over_images` has it.
+    """
 
     only_first: int
     only_second: int

@@ -7,7 +7,7 @@ A text that says of two networks that they differ, and a table that prints it bo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from robust_activations import studies
 from robust_activations.errors import UserError
 from robust_activations.figures.prose import interval, p_value
 from robust_activations.figures.rows import Interval, Row
-from robust_activations.stats import Paired, holm, mcnemar, over_seeds
+from robust_activations.stats import Paired, holm, mcnemar, over_images, over_seeds
 
 
 def span(one: Interval) -> str:
@@ -59,10 +59,11 @@ class Told(NamedTuple):
 
 
 def paired(one: Row, other: Row, attack: str = "pgd50") -> tuple[Paired, Interval] | None:
-    """McNemar's test of `one` against `other` on the images of all seeds that both have, and their difference.
+    """McNemar's test of `one` against `other` on the same images, and their difference.
 
-    Of several seeds that is the mean with its t interval. None if no seed is left: collapsed records and those without
-    the attack are left out. **Raises** `UserError` where the test images differ.
+    Of several seeds that both have: their images counted, p with an image as the unit (`stats.over_images`), and the
+    mean difference with its t interval. None if no seed is left: collapsed records and those without the attack
+    are left out. **Raises** `UserError` where the test images differ.
     """
     theirs = {record.run.seed: record for record in other.whole if attack in record.best.outcomes}
     pairs = [(r, theirs[r.run.seed]) for r in one.whole if r.run.seed in theirs and attack in r.best.outcomes]
@@ -75,7 +76,8 @@ def paired(one: Row, other: Row, attack: str = "pgd50") -> tuple[Paired, Interva
     total = mcnemar(*(np.concatenate(right) for right in zip(*rights, strict=True)))
     if len(tests) == 1:
         return total, Interval.of(total)
-    return total, Interval(*over_seeds([test.difference for test in tests]))
+    alike = over_images([a.astype(float) - b for a, b in rights], [1 / len(rights)] * len(rights))
+    return replace(total, p=alike.p), Interval(*over_seeds([test.difference for test in tests]))
 
 
 def corrected(found: Iterable[tuple[str, str, tuple[Paired, Interval] | None]]) -> list[Comparison]:
