@@ -336,6 +336,13 @@ def test_distances_of_seeds_must_agree(tmp_path, seeds, label):
     assert f"({len(seeds)} seeds)" in found.measured
 
 
+def test_a_pair_without_an_image_that_both_are_right_on_tests_nothing(tmp_path):
+    pairs = [(0, [2.0] * 6, [1.0] * 6), (1, [NAN, 2.0], [1.0, NAN])]
+    rows = [far(replace(run, seed=s), own) for s, *both in pairs for run, own in zip((SILU, RELU), both, strict=True)]
+    records, runs = kept(tmp_path, *rows)
+    assert compare_distance(records, runs, is_("silu"), is_("relu"), "cw").label == "not tested here"
+
+
 def test_equal_distances_test_nothing(tmp_path):
     records, runs = kept(tmp_path, far(SILU, [1.0, INF, NAN]), far(RELU, [1.0, INF, 1.0]))
     assert compare_distance(records, runs, is_("silu"), is_("relu"), "cw").label == "not tested here"
