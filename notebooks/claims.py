@@ -44,6 +44,9 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged)}")
+
 # %% [markdown]
 # In the tables below a dash stands where there is no record to judge by. How sure we are of a reported figure is said by its mark: *seen*
 # in the text that is named, *seen-2nd* in a secondary text, *derived* from something seen, or *not found*.

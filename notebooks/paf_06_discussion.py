@@ -183,7 +183,7 @@ Markdown(plans.settings("paf"))
 #   near 0; {doc}`/notebooks/paf_05_what_they_learn` shows it without them.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(claims.caveats("paf", judged))
+Markdown(claims.caveats(judged))
 
 # %% [markdown]
 # ## What would change our mind

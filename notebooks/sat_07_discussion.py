@@ -183,7 +183,7 @@ Markdown(plans.settings("sat"))
 #   number s is learned and starts at 20; the formula's α is its square, 400, so that it starts close to ReLU.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(claims.caveats("sat", judged))
+Markdown(claims.caveats(judged))
 
 # %% [markdown]
 # ## What would change our mind

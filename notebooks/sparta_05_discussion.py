@@ -238,7 +238,7 @@ Markdown(plans.settings("sparta"))
 # : share the recipe and are not tuned one by one.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(claims.caveats("sparta", judged))
+Markdown(claims.caveats(judged))
 
 # %% [markdown]
 # ## What to take away if you build networks

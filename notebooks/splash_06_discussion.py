@@ -212,7 +212,7 @@ Markdown(plans.settings("splash"))
 # : the slow attacks see few of them. *Undecided* under AutoAttack says little; the first exercise says how little at `digits`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(claims.caveats("splash", judged))
+Markdown(claims.caveats(judged))
 
 # %% [markdown]
 # ## What to take away if you build networks

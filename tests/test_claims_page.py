@@ -244,7 +244,7 @@ def test_caveats_count_each_record_once(folder):
     first, second = paf.STUDY.runs("cpu")[:2]
     write(replace(tiny.record(first), collapsed="fell"), folder / "ledger", "paf")
     write(tiny.record(second), folder / "ledger", "paf")
-    words = claims.caveats("paf", [judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
+    words = claims.caveats([judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
     assert "of the 2 records that these verdicts may draw on" in words
     assert "of these records 1 collapsed" in words
     assert "2 of them stand on this page" in words

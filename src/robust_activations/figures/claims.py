@@ -122,15 +122,9 @@ READING = (
 )
 
 
-def caveats(study: str, found: Sequence[Judged]) -> str:
+def caveats(found: Sequence[Judged]) -> str:
     """What could be wrong with any study's verdicts: seeds, masked gradients, and that there are many of them."""
-    tests, drawn = sum(map(_tested, found)), [one for one in found if one.verdict.label in DECIDED]
-    shared = sum(
-        any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
-    )
-    (one,) = studies.get(study)
-    records = [record for scale, own in ledgers(found).items() for record in own.of(studies.evidence(one, scale))]
-    every = {record.id: record for record in records}.values()
+    every = _evidence(found)
     seeds = len({record.run.seed for record in every})
     collapsed = sum(bool(record.collapsed) for record in every) or "none"
     masked = len({record.id for record, *_ in failures(every)}) or "none"
@@ -143,10 +137,27 @@ def caveats(study: str, found: Sequence[Judged]) -> str:
         f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records "
         f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove "
         f"that none is masked. Collapsed runs are left out of verdicts; of these records {collapsed} collapsed.\n\n"
-        "many verdicts\n"
-        f": {tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk "
-        f"of 5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck "
-        f"of the training comes on top where there is one seed: {luck(every)} Nor are they independent: "
+        f"many verdicts\n: {many(found)}"
+    )
+
+
+def _evidence(found: Sequence[Judged]) -> list[Record]:
+    """All records that these verdicts may draw on."""
+    behind = [one for name in dict.fromkeys(one.study for one in found) for one in studies.get(name)]
+    records = (own.of(studies.evidence(one, scale)) for scale, own in ledgers(found).items() for one in behind)
+    return list({record.id: record for some in records for record in some}.values())
+
+
+def many(found: Sequence[Judged]) -> str:
+    """How many of these verdicts are decided, how many wrong ones are to be expected, and how many share networks."""
+    tests, drawn = sum(map(_tested, found)), [one for one in found if one.verdict.label in DECIDED]
+    shared = sum(
+        any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
+    )
+    return (
+        f"{tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk of "
+        f"5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck of "
+        f"the training comes on top where there is one seed: {luck(_evidence(found))} Nor are they independent: "
         f"{shared or 'none'} of the decided ones share a network with another. They are not corrected for their "
         "number, because each is a question of its own; who searches among them for *any* effect must correct."
     )
