@@ -10,7 +10,7 @@
 # - the rule, and what of it decided each verdict;
 # - which records each verdict rests on, and the command that makes them again.
 #
-# *Reading time: 10 minutes. Run time: seconds, once the networks of the other pages are trained.*
+# *Reading time: 8 minutes. Run time: seconds, once the networks of the other pages are trained.*
 
 # %%
 from robust_activations import studies
@@ -48,7 +48,7 @@ Markdown(claims.summary(judged))
 Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged)}")
 
 # %% [markdown]
-# In the tables below a dash stands where there is no record to judge by. How sure we are of a reported figure is said by its mark: *seen*
+# Open a claim for what was measured, the records behind it and the commands; a scale without records is not named. How sure we are of a reported figure is said by its mark: *seen*
 # in the text that is named, *seen-2nd* in a secondary text, *derived* from something seen, or *not found*.
 #
 # ## How a verdict is drawn

@@ -13,7 +13,7 @@
 # - how little time it takes to train a network that withstands AutoAttack to some degree;
 # - how to read a ratio of two times, and when to distrust it.
 #
-# *Reading time: 15 minutes. Run time: seconds. Nothing is trained or timed on this page: it shows the records of
+# *Reading time: 13 minutes. Run time: seconds. Nothing is trained or timed on this page: it shows the records of
 # `benchmarks/`, each with its machine and its commit in the last section.*
 
 # %%

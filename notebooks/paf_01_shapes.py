@@ -11,7 +11,7 @@
 # - where the sharpest bend is, and that three papers disagree on whether sharp is good;
 # - how an activation can have a parameter that never learns, and how a correct formula can still give NaN.
 #
-# *Reading time: 15 minutes. Run time: under half a minute. Nothing is trained on this page.*
+# *Reading time: 19 minutes. Run time: under half a minute. Nothing is trained on this page.*
 
 # %%
 import torch

@@ -12,7 +12,7 @@
 # - whether PGD-50 told the truth about that: AutoAttack on three of the networks;
 # - what the paper's headline is made of, and what may be compared with it.
 #
-# *Reading time: 20 minutes. Run time: under a minute; several on two cores if no other page has trained the networks.*
+# *Reading time: 16 minutes. Run time: under a minute; several on two cores if no other page has trained the networks.*
 
 # %%
 from robust_activations import paths, studies

@@ -14,7 +14,7 @@
 # - what weight decay does to an activation that it was not made for;
 # - what two critics add: tuned weight decay, and the generalisation gap.
 #
-# *Reading time: 20 minutes. Run time: a minute, once {doc}`/notebooks/paf_04_learnable` has trained its networks; several
+# *Reading time: 13 minutes. Run time: a minute, once {doc}`/notebooks/paf_04_learnable` has trained its networks; several
 # without.*
 
 # %%

@@ -13,7 +13,7 @@
 # - whether the order on 8×8 digits is the order on photographs;
 # - how to tell a ranking from a lottery.
 #
-# *Reading time: 24 minutes. Run time: several minutes on two cores, in which every network of scale `digits` is
+# *Reading time: 21 minutes. Run time: several minutes on two cores, in which every network of scale `digits` is
 # trained; those of larger scales are not, their records are read.*
 
 # %% tags=["hide-input"]

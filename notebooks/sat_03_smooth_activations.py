@@ -14,7 +14,7 @@
 # - whether smoothness is free on clean images, and whether the gain survives AutoAttack;
 # - how robustness goes with *curvature*, which two other papers hold to be the real cause.
 #
-# *Reading time: 20 minutes. Run time: half a minute, after some minutes of training the first time that a page on this
+# *Reading time: 18 minutes. Run time: half a minute, after some minutes of training the first time that a page on this
 # paper is opened.*
 
 # %%

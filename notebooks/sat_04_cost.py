@@ -12,7 +12,7 @@
 # - why ReLU needs no memory of its own in a network with BatchNorm, and every smooth activation does;
 # - what a formula written operation by operation keeps in memory, and what one pass keeps.
 #
-# *Reading time: 10 minutes. Run time: under a minute. Nothing is trained or timed on this page: memory is counted, exactly,
+# *Reading time: 8 minutes. Run time: under a minute. Nothing is trained or timed on this page: memory is counted, exactly,
 # and times are the records of `benchmarks/`.*
 
 # %%

@@ -11,7 +11,7 @@
 # - where this reproduction is weak;
 # - which runs would settle what is open, and the commands that make them.
 #
-# *Reading time: 12 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
+# *Reading time: 10 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
 
 # %%
 from robust_activations import paths, studies

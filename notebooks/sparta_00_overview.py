@@ -13,7 +13,7 @@
 # - which page answers which question, and with how many runs at which scale;
 # - why nothing in this part can confirm or refute a number of the paper.
 #
-# *Reading time: 8 minutes. Run time: seconds, once the networks of this part are trained; the first page of the part that runs
+# *Reading time: 13 minutes. Run time: seconds, once the networks of this part are trained; the first page of the part that runs
 # trains them, in several minutes on two cores.*
 
 # %%

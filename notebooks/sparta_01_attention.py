@@ -13,7 +13,7 @@
 # - whether a gate that sees less, or no input at all, leaves a network less robust;
 # - what gates have learned, and how much they move under attack.
 #
-# *Reading time: 20 minutes. Run time: under a minute, after some minutes of training the first time that a page on this
+# *Reading time: 18 minutes. Run time: under a minute, after some minutes of training the first time that a page on this
 # paper is opened.*
 
 # %%

@@ -11,7 +11,7 @@
 # - how to attack a network whose activations look at the input, and what an attack that forgets this would report;
 # - what to take away if you build networks, and which runs would settle what is open.
 #
-# *Reading time: 10 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
+# *Reading time: 14 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
 
 # %%
 from robust_activations import activations, data, paths, runs, studies

@@ -13,7 +13,7 @@
 # - which page answers which question, and with how many runs at which scale;
 # - which other function goes by the same name.
 #
-# *Reading time: 8 minutes. Run time: seconds, once the networks of this part are trained; the first page of the part that runs
+# *Reading time: 14 minutes. Run time: seconds, once the networks of this part are trained; the first page of the part that runs
 # trains them, in several minutes on two cores.*
 
 # %%

@@ -13,7 +13,7 @@
 # - whether learning the coefficients matters at all: the whole time, half of it, or never, which is ReLU;
 # - what our records say of "S = 7 usually works well".
 #
-# *Reading time: 15 minutes. Run time: under a minute, after some minutes of training the first time that a page on this paper is opened.*
+# *Reading time: 21 minutes. Run time: under a minute, after some minutes of training the first time that a page on this paper is opened.*
 
 # %%
 from robust_activations import data, paths, runs, studies

@@ -14,7 +14,7 @@
 # - whether training with it is stable, and whether its records pass the checks for masked gradients;
 # - how large the step from standard to adversarial training is, beside the step from one activation to another.
 #
-# *Reading time: 12 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
+# *Reading time: 14 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
 # page on this paper is opened.*
 
 # %%

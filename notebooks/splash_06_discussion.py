@@ -12,7 +12,7 @@
 # - what a network trained without attacks is worth beside one that was trained with them;
 # - what to take away if you build networks, and which runs would settle what is open.
 #
-# *Reading time: 10 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
+# *Reading time: 15 minutes. Run time: seconds, once the networks of this part are trained; else several minutes on two cores.*
 
 # %%
 from robust_activations import studies

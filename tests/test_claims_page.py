@@ -284,9 +284,9 @@ def test_boxes_say_the_verdicts_and_decided_claims_come_first():
     found = [replace(one, verdict=replace(one.verdict, records=())) for one in found]
     titles = re.findall(r"^::::\{dropdown\} (.*)$", claims.details(found), re.M)
     assert titles == [
-        "Statement of paf-near-zero. (digits: undecided; gpu: **supported, one seed**)",
-        "Statement of paf-learnable. (digits: undecided; gpu: undecided)",
-        "Statement of paf-pssilu. (not tested here)",
+        "Statement of paf-near-zero. {bdg-light}`digits: undecided` {bdg-primary-line}`gpu: supported, one seed`",
+        "Statement of paf-learnable. {bdg-light}`digits: undecided` {bdg-light}`gpu: undecided`",
+        "Statement of paf-pssilu. {bdg-light}`not tested here`",
     ]
 
 

@@ -59,9 +59,22 @@ def test_what_is_said_of_seeds():
     mixed = [made("splash", pgd50=pgd50, seed=seed) for seed, pgd50 in enumerate((80, 100))]
     one = Standings("cpu", (*THREE[:2], *up, *mixed, *FELL))
     text = standings.over_seeds_in_words(one)
-    assert text.startswith("The interval excludes 0 for: SiLU. The sign changes from seed to seed for: SPLASH.")
+    assert text.startswith(
+        "The interval excludes 0 for: SiLU. Above ReLU in every seed: SiLU; below it in every seed: none; "
+        "now above and now below: SPLASH."
+    )
+    assert "the last" not in text
     assert text.endswith("because a seed collapsed: GELU.")
     assert "Collapsed, and not compared: GELU." in standings.against_relu_in_words(one)
+
+
+def test_where_relu_is_last_in_every_seed_its_luck_is_told():
+    above = [made(name, pgd50=120 + seed, seed=seed) for name in ("silu", "gelu") for seed in (0, 1, 2)]
+    text = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above)))
+    assert "So ReLU is the last of 3 in each of 3 seeds." in text
+    assert "once in 27 times" in text
+    fewer = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above[:-1])))
+    assert "the last" not in fewer
 
 
 def test_the_figure_over_seeds_has_the_cores_of_all_scales():

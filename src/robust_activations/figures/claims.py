@@ -56,6 +56,7 @@ def _counts(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 DECIDED = ("supported", "contradicted")
 LABELS = (*DECIDED, "undecided", UNTESTED)
+BADGES = {"supported": "primary", "contradicted": "danger", "undecided": "light"}
 # What verdicts call attacks and measures, and what the book does.
 WORDS = {"one_pixel": "the one-pixel attack", "cw": "C&W", "inf": "∞"} | ATTACKS
 
@@ -288,10 +289,11 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
 
 
 def _verdicts(group: Sequence[Judged]) -> str:
-    """For the heading of a box: `(digits: undecided; cpu: supported, one seed)`, decided ones in bold."""
-    bold = {label: "**" for label in DECIDED}
-    own = [(one.scale, bold.get(one.verdict.label, ""), one.verdict.said) for one in group if _tested(one)]
-    return f"({'; '.join(f'{scale}: {mark}{said}{mark}' for scale, mark, said in own) or UNTESTED})"
+    """For the heading of a box, as badges; an outline alone where a verdict rests on one seed."""
+    own = [(one.scale, one.verdict) for one in group if _tested(one)]
+    looks = (f"{BADGES[verdict.label]}{'-line' * (verdict.said != verdict.label)}" for _, verdict in own)
+    badges = (f"{{bdg-{look}}}`{scale}: {at.said}`" for look, (scale, at) in zip(looks, own, strict=True))
+    return " ".join(badges) or f"{{bdg-light}}`{UNTESTED}`"
 
 
 def _rerun(one: Judged, planned: Planned) -> list[str]:

@@ -231,10 +231,29 @@ def against_relu_in_words(one: Standings) -> str:
 
 
 def over_seeds_in_words(one: Standings) -> str:
-    """The core: which differences to ReLU have an interval over seeds that excludes 0, and which change their sign."""
-    by_seed = {name: over(one, name)[0].values() for name in one.core if name != "relu"}
-    mixed = [name for name, values in by_seed.items() if min(values) < 0 < max(values)]
-    said = f"The interval excludes 0 for: {words(clear(one))}. The sign changes from seed to seed for: {words(mixed)}."
+    """The core: which differences to ReLU have an interval over seeds that excludes 0, and which keep their sign.
+
+    Where ReLU is last in all seeds, how often that would be so by the luck of trainings alone.
+    """
+    by_seed = {name: over(one, name)[0] for name in one.core if name != "relu"}
+    above, below, mixed = (
+        [name for name, own in by_seed.items() if keeps(own.values())]
+        for keeps in (
+            lambda values: min(values) > 0,
+            lambda values: max(values) < 0,
+            lambda values: min(values) <= 0 <= max(values),
+        )
+    )
+    said = f"The interval excludes 0 for: {words(clear(one))}. Above ReLU in every seed: {words(above)}; below it in "
+    said += f"every seed: {words(below)}; now above and now below: {words(mixed)}."
+    seeds = {frozenset(own) for own in by_seed.values()}
+    if len(above) == len(by_seed) > 1 and len(seeds) == 1:
+        (own,) = seeds
+        count = len(by_seed) + 1
+        said += (
+            f" So ReLU is the last of {count} in each of {len(own)} seeds. If only the luck of trainings ordered them, "
+        )
+        said += f"that would happen once in {count ** len(own):,} times; the images are the same in all of them."
     fell = {record.run.activation for record in one.collapsed}
     lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
