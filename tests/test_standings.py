@@ -72,7 +72,7 @@ def test_where_relu_is_last_in_every_seed_its_luck_is_told():
     above = [made(name, pgd50=120 + seed, seed=seed) for name in ("silu", "gelu") for seed in (0, 1, 2)]
     text = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above)))
     assert "So ReLU is the last of 3 in each of 3 seeds." in text
-    assert "once in 27 times" in text
+    assert "one time in 27" in text
     fewer = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above[:-1])))
     assert "the last" not in fewer
 

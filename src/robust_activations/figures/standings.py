@@ -250,10 +250,8 @@ def over_seeds_in_words(one: Standings) -> str:
     if len(above) == len(by_seed) > 1 and len(seeds) == 1:
         (own,) = seeds
         count = len(by_seed) + 1
-        said += (
-            f" So ReLU is the last of {count} in each of {len(own)} seeds. If only the luck of trainings ordered them, "
-        )
-        said += f"that would happen once in {count ** len(own):,} times; the images are the same in all of them."
+        said += f" So ReLU is the last of {count} in each of {len(own)} seeds. If only the luck of trainings ordered "
+        said += f"them, that would happen one time in {count ** len(own):,}; the images are the same in all of them."
     fell = {record.run.activation for record in one.collapsed}
     lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
