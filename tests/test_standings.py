@@ -35,7 +35,7 @@ def test_each_difference_is_over_the_seeds_that_both_have():
     assert (mean, high - low) == (pytest.approx(0.03), pytest.approx(2 * 4.3027 * 0.005 / 3**0.5, rel=1e-3))
     rows = [line.split(" | ") for line in standings.seed_table(one).splitlines()[2:]]
     assert [row[3] for row in rows] == ["", "+3.5"]  # SiLU's third is to come
-    assert "Over 2 to 3 seeds GELU of 2 differ" in answers.full(one)
+    assert answers.full(one).endswith("Over 2 to 3 seeds 1 of 2 differ from it beyond chance: GELU.")
 
 
 def test_relus_own_seeds_count_where_the_core_has_fewer():
@@ -122,3 +122,13 @@ def test_what_the_margin_takes():
     alike = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in zip(left, (80, 84, 90), strict=True)}
     assert "much alike" in standings.margins_in_words(alike, ledger)
     assert standings.margins_in_words({}, ledger) == ""
+
+
+def test_who_stays_ahead_over_seeds_is_told_with_the_gain():
+    relu = [made(pgd50=90, seed=seed) for seed in range(3)]
+    silu = [made("silu", pgd50=100 + seed, seed=seed) for seed in range(3)]
+    gelu = [made("gelu", pgd50=90, seed=seed) for seed in range(3)]
+    one = Standings("cpu", (*relu, *silu, *gelu))
+    said = answers._over_networks(one, [])
+    assert said.startswith(" Over seeds alone, ahead of it beyond chance: SiLU by +5.5 (1 of 2, ")
+    assert answers.full(one).endswith("Over 3 seeds 1 of 2 differ from it beyond chance: SiLU.")

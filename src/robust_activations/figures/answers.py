@@ -74,7 +74,8 @@ def _over_networks(one: Standings, judged: Iterable[Judged]) -> str:
             said += f" Over all networks that are recorded with both, SiLU is ahead of ReLU by {gain} points."
     ahead = [name for name in clear(one) if over(one, name)[1][0] > 0]
     if ahead:
-        said += f" Over their seeds alone, {words(ahead)} stay ahead of ReLU ({len(ahead)} of {len(one.core) - 1}, "
+        gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
+        said += f" Over seeds alone, ahead of it beyond chance: {gains} ({len(ahead)} of {len(one.core) - 1}, "
         said += "not corrected for their number)."
     return said
 
@@ -128,7 +129,9 @@ def full(one: Standings) -> str:
     if core := [name for name in one.core if name != "relu"]:
         counts = {len(over(one, name)[0]) for name in core}
         seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
-        text += f" Over {seeds} seeds {words(clear(one))} of {len(core)} differ from it beyond chance."
+        firm = clear(one)
+        text += f" Over {seeds} seeds {len(firm) or 'none'} of {len(core)} differ from it beyond chance"
+        text += f": {words(firm)}." if firm else "."
     return text
 
 
