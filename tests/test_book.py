@@ -214,6 +214,7 @@ def test_live_runs_are_trained_first(two: Callable[[str, str], Path], status: in
     package = root / "fake/robust_activations"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
+    shutil.copy(paths.__file__, package)  # which the build takes the packages from
     (package / "__main__.py").write_text(
         "import sys\nfrom pathlib import Path\n"
         "assert not Path('executions').exists()\n"
