@@ -138,7 +138,7 @@ def caveats(found: Sequence[Judged]) -> str:
         f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records "
         f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove "
         f"that none is masked. Collapsed runs are left out of verdicts; of these records {collapsed} collapsed.\n\n"
-        f"many verdicts\n: {many(found)}"
+        f"many verdicts\n: {_many(found, every)}"
     )
 
 
@@ -151,6 +151,10 @@ def _evidence(found: Sequence[Judged]) -> list[Record]:
 
 def many(found: Sequence[Judged]) -> str:
     """How many of these verdicts are decided, how many wrong ones are to be expected, and how many share networks."""
+    return _many(found, _evidence(found))
+
+
+def _many(found: Sequence[Judged], every: Iterable[Record]) -> str:
     tests, drawn = sum(map(_tested, found)), [one for one in found if one.verdict.label in DECIDED]
     shared = sum(
         any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
@@ -158,7 +162,7 @@ def many(found: Sequence[Judged]) -> str:
     return (
         f"{tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk of "
         f"5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck of "
-        f"the training comes on top where there is one seed: {luck(_evidence(found))} Nor are they independent: "
+        f"the training comes on top where there is one seed: {luck(every)} Nor are they independent: "
         f"{shared or 'none'} of the decided ones share a network with another. They are not corrected for their "
         "number, because each is a question of its own; who searches among them for *any* effect must correct."
     )

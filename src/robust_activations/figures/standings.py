@@ -236,23 +236,16 @@ def over_seeds_in_words(one: Standings) -> str:
     Where ReLU is last in all seeds, how often that would be so by the luck of trainings alone.
     """
     by_seed = {name: over(one, name)[0] for name in one.core if name != "relu"}
-    shared = {name: [own[seed] for seed in one.seeds] for name, own in by_seed.items()}
-    above, below, mixed = (
-        [name for name, own in by_seed.items() if keeps(own.values())]
-        for keeps in (
-            lambda values: min(values) > 0,
-            lambda values: max(values) < 0,
-            lambda values: min(values) <= 0 <= max(values),
-        )
-    )
+    above = [name for name, own in by_seed.items() if min(own.values()) > 0]
+    below = [name for name, own in by_seed.items() if max(own.values()) < 0]
+    mixed = [name for name in by_seed if name not in (*above, *below)]
     said = f"The interval excludes 0 for: {words(clear(one))}. Above ReLU in every seed: {words(above)}; below it in "
     said += f"every seed: {words(below)}; now above and now below: {words(mixed)}."
-    if len(one.core) > 2 and one.seeds and min(map(min, shared.values())) > 0:
-        count, times = len(one.core), len(one.seeds)
-        said += (
-            f" ReLU is the last of {count} in each of the {times} seeds that all have. If only the luck of trainings "
-        )
-        said += f"ordered them, that would happen one time in {count**times:,}; the images are the same in all of them."
+    count, seeds = len(one.core), one.seeds
+    if count > 2 and seeds and all(own[seed] > 0 for own in by_seed.values() for seed in seeds):
+        said += f" ReLU is the last of {count} in each of the {len(seeds)} seeds that all have. If only the luck of "
+        said += f"trainings ordered them, that would happen one time in {count ** len(seeds):,}; "
+        said += "the images are the same in all of them."
     fell = {record.run.activation for record in one.collapsed}
     lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
