@@ -18,7 +18,7 @@ from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected, span
 from robust_activations.figures.prose import NBSP, interval, listed, points
 from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
-from robust_activations.figures.standings import CHECKS, percent
+from robust_activations.figures.standings import CHECKS, by_margin, percent
 from robust_activations.figures.tables import accuracy_table, cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -193,10 +193,7 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
     def name(run: Run) -> str:
         return f"{style.title(run.activation)} (seed {run.seed})"
 
-    found = []
-    for run, curve in kept.items():
-        if run in records.records and (outcome := records.records[run].best.outcomes.get("pgd50")):
-            found.append((records.records[run].run, int(outcome.right[: curve.n].sum()), curve.correct[-1], curve.n))
+    found = by_margin(kept, records)
     if not found:
         return "No saved network has been attacked on the margin yet."
     found.sort(key=lambda one: -one[1])
@@ -208,8 +205,8 @@ def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
         ]
         for run, usual, hard, n in found
     ]
-    by_margin = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
-    order = ", ".join(" = ".join(name(run) for run, *_ in alike) for _, alike in by_margin)
+    grouped = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
+    order = ", ".join(" = ".join(name(run) for run, *_ in alike) for _, alike in grouped)
     n = listed(f"{n:,}" for n in {n for *_, n in found})
     header = ["Network", "PGD-50, %", "PGD-50 on the margin, %", "Points lower"]
     return f"{table(header, rows)}\n\nBy the margin, n = {n}, the order is {order}."

@@ -266,16 +266,23 @@ def across_in_words(one: Standings, other: Standings) -> str:
     )
 
 
-def margins_in_words(kept: Mapping[str, Curve], records: Ledger, attack: str = "pgd50") -> str:
+def by_margin(kept: Mapping[str, Curve], records: Ledger) -> list[tuple[Run, int, int, int]]:
+    """Saved networks under two attacks on the same n images: the run, how many are right under PGD-50 on the
+    cross-entropy, by its record, and on the margin, and n."""
+    found = []
+    for run, curve in kept.items():
+        if run in records.records and (outcome := records.records[run].best.outcomes.get("pgd50")):
+            usual = int(outcome.right[: curve.n].sum())
+            found.append((records.records[run].run, usual, curve.correct[-1], curve.n))
+    return found
+
+
+def margins_in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
     """How much lower PGD-50 on the margin finds saved networks than PGD-50 on the cross-entropy; and at the same seed,
     how far SiLU is above ReLU by either.
     """
-    found: dict[tuple[str, int], tuple[float, float]] = {}
-    for run, curve in kept.items():
-        if run in records.records and (outcome := records.records[run].best.outcomes.get(attack)):
-            own = records.records[run].run
-            usual = int(outcome.right[: curve.n].sum())
-            found[own.activation, own.seed] = usual / curve.n, curve.correct[-1] / curve.n
+    every = by_margin(kept, records)
+    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in every}
     if not found:
         return ""
     low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
@@ -291,8 +298,8 @@ def margins_in_words(kept: Mapping[str, Curve], records: Ledger, attack: str = "
         text += ", all of them much alike, so that the order hardly depends on it."
     for (name, seed), (soft, hard) in found.items():
         if name == "silu" and (relu := found.get(("relu", seed))):
-            by_margin, before = points(hard - relu[1]), points(soft - relu[0])
-            text += f" At the same seed ({seed}) SiLU less ReLU is {by_margin} points by the margin; it was {before}."
+            after, before = points(hard - relu[1]), points(soft - relu[0])
+            text += f" At the same seed ({seed}) SiLU less ReLU is {after} points by the margin; it was {before}."
     return text
 
 
