@@ -1,4 +1,4 @@
-"""Float32 without TF32: while a network is trained and evaluated, and whatever the caller has set by then."""
+"""Float32 without TF32, while a network is trained and evaluated and whatever the caller has set; bfloat16 on a CPU."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from helpers import digits, digits_cnn
+from robust_activations import precision
 from robust_activations.attacks import PGD, Threat
-from robust_activations.precision import full_precision, true_float32
+from robust_activations.precision import full_precision, precision_context, true_float32
 from robust_activations.training import Objective, Schedule, train
 
 newer = pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="this torch has the older settings alone")
@@ -68,3 +70,58 @@ def test_training_is_in_true_float32_forwards_and_backwards():
     assert len(seen) > 4
     assert set(seen) == {("ieee", "ieee")}
     assert settings() == before
+
+
+# ---- bfloat16 on a CPU ----------------------------------------------------------------------------------------------
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_convolutions_are_exact_but_for_the_rounding_of_operands_and_result(monkeypatch, dtype):
+    """To half a spacing of bfloat16 or, where sums cancel, of a hundredth of the greatest number."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    torch.manual_seed(0)
+    parts = torch.randn(4, 8, 9, 9, dtype=dtype), torch.randn(16, 8, 3, 3), torch.randn(16)
+    leaves = [one.clone().requires_grad_() for one in parts]
+    exact = [one.bfloat16().double().requires_grad_() for one in parts]
+    with precision_context("bf16", CPU)():
+        out = F.conv2d(*leaves[:2], bias=leaves[2], padding=1)
+    wanted = F.conv2d(*exact, padding=1)
+    slope = torch.randn_like(out)
+    out.backward(slope)
+    wanted.backward(slope.double())
+    assert out.dtype is torch.bfloat16
+    assert [leaf.grad.dtype for leaf in leaves] == [leaf.dtype for leaf in leaves]
+    found = out.detach(), *(leaf.grad for leaf in leaves)
+    for own, usual in zip(found, (wanted.detach(), *(leaf.grad for leaf in exact)), strict=True):
+        torch.testing.assert_close(own.double(), usual, rtol=2**-8, atol=2**-8 * 0.01 * float(usual.abs().max()))
+
+
+def test_sums_are_kept_in_float32(monkeypatch):
+    """256 ones and 3 · 2⁻⁸ are 256 in bfloat16 however they are added; a bias of −256 shows whether it was rounded."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    x, weight = torch.ones(1, 257, 1, 1), torch.ones(1, 257, 1, 1)
+    x[0, -1] = 3 * 2**-8
+    with precision_context("bf16", CPU)():
+        out = F.conv2d(x, weight, torch.tensor([-256.0]))
+    assert out.dtype is torch.bfloat16
+    assert out.item() == 3 * 2**-8
+
+
+def test_what_is_rounded_is_what_autocast_rounds(monkeypatch):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    x, weight = torch.rand(2, 3, 5, 5) + 1e-3, torch.rand(4, 3, 3, 3)
+    with precision_context("bf16", CPU)():
+        assert F.conv2d(x.double(), weight.double()).dtype is torch.float64
+        with full_precision(CPU):
+            assert torch.equal(F.conv2d(x, weight), torch.conv2d(x, weight))
+        assert F.conv2d(x, weight).dtype is torch.bfloat16
+    assert F.conv2d(x, weight).dtype is torch.float32
+
+
+def test_a_cpu_says_whether_it_has_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace())
+    assert not precision.has_bfloat16()
+    monkeypatch.setattr(torch.ops, "mkldnn", SimpleNamespace(_is_mkldnn_bf16_supported=lambda: True))
+    assert precision.has_bfloat16()
