@@ -55,10 +55,11 @@ def objectives(scale: str) -> dict[str, dict[str, Run]]:
     usual = make("relu")
 
     def plain(name: str) -> Run:
-        return standard(scale, usual.dataset, usual.model, name, attacked=name in ("relu", "sparta"))
+        attacked = scale == "cpu" or name in ("relu", "sparta")
+        return standard(scale, usual.dataset, usual.model, name, attacked=attacked)
 
     out = {"pgd_at": {name: make(name) for name in names} | {"denoise": make("relu", model_options={"denoise": True})}}
-    out["standard"] = {name: plain(name) for name in (names if scale != "cpu" else ("relu", "sparta"))}
+    out["standard"] = {name: plain(name) for name in (names if scale != "cpu" else ("relu", "sparta", "silu"))}
     if scale != "cpu":
         trades = Objective("trades", PGD(steps=7)) if scale == "digits" else Objective("trades")
         few = ("sparta", "relu", "silu") if scale == "digits" else names
