@@ -25,7 +25,7 @@ from robust_activations.studies import paf
 live = studies.collect("paf")  # scale digits: trains what is missing
 seeds = studies.collect("protocol")  # other seeds of ReLU, SiLU and PSSiLU
 kept = Ledger(paths.ledger("cpu"))  # the records of all larger scales
-ledgers = {scale: live if scale == "digits" else kept for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 # Runs that differ in the activation alone, together: PGD-AT, PGD-AT in l2, TRADES.
 main, l2, trades = learned.settings(paf.learnable("digits"))

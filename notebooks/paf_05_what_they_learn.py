@@ -25,7 +25,7 @@ from robust_activations.studies import paf
 
 live = studies.collect("paf")  # scale digits: trains what is missing
 kept = Ledger(paths.ledger("cpu"))  # the records of all larger scales
-ledgers = {scale: live if scale == "digits" else kept for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 # PGD-AT, one record an activation.
 main = live.of(learned.settings(paf.learnable("digits"))[0])

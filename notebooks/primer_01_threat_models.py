@@ -43,21 +43,14 @@ network = runs.trained(record.run, paths.data("digits"))
 print(record.best.outcomes["clean"])
 
 # %% tags=["remove-cell"]
-from myst_nb import glue
-
 from robust_activations.evaluation import SUITE
+from robust_activations.figures.prose import note
 
-
-def say(name, value):
-    """A number for the text: images right, with n and the 95 % interval, or anything that is text already."""
-    glue(name, str(Outcome.of(value, 0.0)) if isinstance(value, torch.Tensor) else str(value), display=False)
-
-
-say("train-n", f"{len(digits.train_labels) - record.run.held_out:,}")
-say("test-n", len(y))
-say("clean", record.best.outcomes["clean"])
-say("eps", record.run.threat.eps)
-say("eps-pixels", f"{record.run.threat.radius:g}")
+note("train-n", f"{len(digits.train_labels) - record.run.held_out:,}")
+note("test-n", len(y))
+note("clean", record.best.outcomes["clean"])
+note("eps", record.run.threat.eps)
+note("eps-pixels", f"{record.run.threat.radius:g}")
 
 # %% [markdown]
 # It classifies {glue:text}`clean` test images correctly; the brackets are a 95 % interval, of which the third primer
@@ -169,13 +162,13 @@ figures.accuracy(
 # %% tags=["remove-cell"]
 two, all_ten = linear_curves
 agree = sum(int((a == b).sum()) for a, b in zip(two["exact"], two["PGD-20"], strict=True))
-say("two-agree", f"{agree:,} of {len(radii) * len(y):,}")
+note("two-agree", f"{agree:,} of {len(radii) * len(y):,}")
 at30 = radii.index(30)
 for key in ("exact", "FGSM", "PGD-20", "PGD-20, margin loss"):
-    say(f"ten-{key}", int(all_ten[key][at30].sum()))
+    note(f"ten-{key}", int(all_ten[key][at30].sum()))
 exact, tried = torch.stack(all_ten.pop("exact")), [torch.stack(curve) for curve in all_ten.values()]
 below = sum(int((exact & ~right).sum()) for right in tried)
-say("ten-below", "not once" if below == 0 else f"{below} times, by rounding,")
+note("ten-below", "not once" if below == 0 else f"{below} times, by rounding,")
 
 # %% [markdown]
 # With two classes there is one rival. The gradient points straight at it, one step reaches the corner of the cube, and
@@ -246,7 +239,7 @@ print("after PGD-20:", Outcome.of(network(moved).argmax(1) == y, 0.0))
 
 # %% tags=["remove-cell"]
 clean_right = under_attack(network, x, y, threat, attacks.fgsm(threat))
-say("fgsm", clean_right)
+note("fgsm", clean_right)
 radii = (2, 5, 10, 15, 20, 30, 38.25, 51)
 network_curves = {"random noise": [], "FGSM": [], "PGD-20": []}
 generator = torch.Generator().manual_seed(0)
@@ -257,8 +250,8 @@ for k in radii:
     network_curves["FGSM"].append(under_attack(network, x, y, t, attacks.fgsm(t)))
     network_curves["PGD-20"].append(under_attack(network, x, y, t, PGD(steps=20)))
 at = radii.index(38.25)
-say("noise", network_curves["random noise"][at])
-say("pgd20", network_curves["PGD-20"][at])
+note("noise", network_curves["random noise"][at])
+note("pgd20", network_curves["PGD-20"][at])
 
 # %% mystnb={"image": {"alt": "Accuracy against epsilon. The curve of random noise stays near the top; those of FGSM and, below it, PGD-20 fall to nearly zero."}, "figure": {"caption": "The standard-trained network against ε (ℓ∞, in 1/255; {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Random noise puts every pixel to one end of its range, ±ε at random, so it is as large in ℓ∞ as the attacks' changes; both are cut at 0 and 1.", "name": "fig-p1-eps"}} tags=["hide-input"]
 figures.accuracy(figures.Panel(radii, network_curves, "ε · 255"), height=3.5)
@@ -279,9 +272,9 @@ steps = (1, 2, 5, 10, 20, 50, 100)
 by_steps = [under_attack(network, x, y, threat, PGD(steps=s)) for s in steps]
 alone = [under_attack(network, x, y, threat, PGD(steps=20), seed=seed) for seed in range(10)]
 by_restarts = [torch.stack(alone[: count + 1]).all(0) for count in range(len(alone))]
-say("starts", SUITE["pgd50"](threat).restarts)
-say("one-start", by_restarts[0])
-say("ten-starts", by_restarts[-1])
+note("starts", SUITE["pgd50"](threat).restarts)
+note("one-start", by_restarts[0])
+note("ten-starts", by_restarts[-1])
 
 # %% mystnb={"image": {"alt": "Two panels. Above, accuracy against the number of steps falls steeply and then levels out. Below, accuracy against the number of restarts falls slowly."}, "figure": {"caption": "The standard-trained network under PGD of growing budget (ℓ∞, ε = 38.25/255, step ε/4, {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Above: one start, more steps. Below: 20 steps, more starts, an image counts as right if it withstands all of them.", "name": "fig-p1-budget"}} tags=["hide-input"]
 figures.accuracy(
@@ -330,7 +323,7 @@ figures.gallery(x[shown], y[shown], {"ℓ∞ adds": (network, threat), "ℓ2 add
 # for us, {glue:text}`eps-pixels` $\times \sqrt{64} =$ {glue:text}`corner`. Yet the network falls long before that:
 
 # %% tags=["remove-cell"]
-say("corner", f"{threat.radius * 8:g}")
+note("corner", f"{threat.radius * 8:g}")
 radii_l2 = (16, 32, 64, 96, 128, 192, 255)
 l2_curve = {"PGD-20": [under_attack(network, x, y, Threat("l2", f"{k}/255"), PGD(steps=20)) for k in radii_l2]}
 

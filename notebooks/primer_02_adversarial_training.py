@@ -30,14 +30,9 @@ x, y = digits.test_images.float() / 255, digits.test_labels
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 
 from robust_activations.evaluation import SUITE
-
-
-def say(name, value):
-    """A number for the text: images right, with n and the 95 % interval, or anything that is text already."""
-    glue(name, str(Outcome.of(value, 0.0)) if isinstance(value, torch.Tensor) else str(value), display=False)
+from robust_activations.figures.prose import note
 
 
 def seconds(record):
@@ -47,17 +42,17 @@ def seconds(record):
 
 threat, schedule = recorded["pgd_at"].run.threat, recorded["pgd_at"].run.schedule
 steps = recorded["pgd_at"].run.objective.attack.steps
-say("test-n", len(y))
-say("train-n", f"{len(digits.train_labels) - recorded['pgd_at'].run.held_out:,}")
-say("held-n", recorded["pgd_at"].run.held_out)
-say("eps", threat.eps)
-say("steps", steps)
-say("epochs", schedule.epochs)
-say("starts", SUITE["pgd50"](threat).restarts)
-say("beta", f"{recorded['trades'].run.objective.beta:g}")
-say("standard-pgd50", recorded["standard"].best.outcomes["pgd50"])
-say("pgd-pgd50", recorded["pgd_at"].best.outcomes["pgd50"])
-say("pgd-clean", recorded["pgd_at"].best.outcomes["clean"])
+note("test-n", len(y))
+note("train-n", f"{len(digits.train_labels) - recorded['pgd_at'].run.held_out:,}")
+note("held-n", recorded["pgd_at"].run.held_out)
+note("eps", threat.eps)
+note("steps", steps)
+note("epochs", schedule.epochs)
+note("starts", SUITE["pgd50"](threat).restarts)
+note("beta", f"{recorded['trades'].run.objective.beta:g}")
+note("standard-pgd50", recorded["standard"].best.outcomes["pgd50"])
+note("pgd-pgd50", recorded["pgd_at"].best.outcomes["pgd50"])
+note("pgd-clean", recorded["pgd_at"].best.outcomes["clean"])
 
 # %% [markdown]
 # ## Train on the worst case
@@ -152,13 +147,13 @@ Markdown(figures.table(records))
 
 # %% tags=["remove-cell"]
 fast = min((recorded["n_fgsm"], recorded["fgsm_rs"]), key=seconds)
-say("fast", figures.OBJECTIVES[fast.run.objective.name])
-say("fast-share", f"{seconds(fast) / seconds(recorded['pgd_at']):.0%}")
-say("fast-pgd50", fast.best.outcomes["pgd50"])
+note("fast", figures.OBJECTIVES[fast.run.objective.name])
+note("fast-share", f"{seconds(fast) / seconds(recorded['pgd_at']):.0%}")
+note("fast-pgd50", fast.best.outcomes["pgd50"])
 gaps = {r.run.objective.name: r.best.outcomes["fgsm"].accuracy - r.best.outcomes["pgd50"].accuracy for r in records}
 widest = max(list(gaps)[1:], key=lambda name: gaps[name])
-say("widest", figures.OBJECTIVES[widest])
-say("widest-gap", f"{100 * gaps[widest]:.1f}")
+note("widest", figures.OBJECTIVES[widest])
+note("widest-gap", f"{100 * gaps[widest]:.1f}")
 
 # %% [markdown]
 # Under PGD-50, adversarial training went from {glue:text}`standard-pgd50` to {glue:text}`pgd-pgd50`, and still
@@ -200,7 +195,7 @@ for name, model in (("standard", standard), ("robust", robust)):
     with attacks.attacking(model):
         moved = attacks.pgd(model, x, y, threat, figures.PICTURED)
         before, after = (-attacks.loss_per_image("margin", model(images), y) for images in (x, moved))
-    say(f"lead-{name}", f"from {before.mean():.1f} to {after.mean():.1f}")
+    note(f"lead-{name}", f"from {before.mean():.1f} to {after.mean():.1f}")
     if model is standard:  # a typical one of the images that only the other network holds
         candidates = torch.nonzero(falls & holds)[:, 0]
         chosen = candidates[after[candidates].argsort()[len(candidates) // 2]].reshape(1)
@@ -258,9 +253,9 @@ figures.one_step({f"ε = {t.eps}": history for t, (_, history) in one_step.items
 # %% tags=["remove-cell"]
 for name, t in (("large", large), ("huge", huge)):
     last = one_step[t][1][-1]
-    say(f"{name}-fgsm", f"{last['held_fgsm']:.0%}")
-    say(f"{name}-pgd", f"{last['held_pgd10']:.0%}")
-say("commonest", f"{held_labels.bincount().max() / len(held_labels):.0%}")
+    note(f"{name}-fgsm", f"{last['held_fgsm']:.0%}")
+    note(f"{name}-pgd", f"{last['held_pgd10']:.0%}")
+note("commonest", f"{held_labels.bincount().max() / len(held_labels):.0%}")
 fooled = one_step[huge][0]
 shares = torch.linspace(0, 1.25, 11)
 step = huge.radius * attacks.input_gradient(fooled, x, y).sign()
@@ -269,9 +264,9 @@ with torch.no_grad():
     along = [fooled((x + share * step).clamp(0, 1)).argmax(1) == y for share in shares]
     along_robust = [robust((x + share * step_robust).clamp(0, 1)).argmax(1) == y for share in shares]
 worst = min(range(9), key=lambda place: int(along[place].sum()))
-say("worst-share", f"{shares[worst]:.3g}")
-say("worst-right", along[worst])
-say("full-right", along[8])
+note("worst-share", f"{shares[worst]:.3g}")
+note("worst-right", along[worst])
+note("full-right", along[8])
 # %% [markdown]
 # Look at the gap. At $\varepsilon = 76.5/255$ FGSM says {glue:text}`large-fgsm` after the last epoch and PGD-10 says
 # {glue:text}`large-pgd`; at $127.5/255$ they say {glue:text}`huge-fgsm` and {glue:text}`huge-pgd`. Here the

@@ -38,20 +38,14 @@ robust = runs.trained(recorded["pgd_at"].run, paths.data("digits"))
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
-from myst_nb import glue
 from scipy.stats import chi2_contingency
 
 from robust_activations import evaluation
+from robust_activations.figures.prose import note
 
-
-def say(name, value):
-    """A number for the text: images right, with n and the 95 % interval, or anything that is text already."""
-    glue(name, str(Outcome.of(value, 0.0)) if isinstance(value, torch.Tensor) else str(value), display=False)
-
-
-say("eps", threat.eps)
-say("test-n", len(y))
-say("starts", evaluation.SUITE["pgd50"](threat).restarts)
+note("eps", threat.eps)
+note("test-n", len(y))
+note("starts", evaluation.SUITE["pgd50"](threat).restarts)
 
 # %% [markdown]
 # ## Four networks apply
@@ -104,13 +98,13 @@ figures.intervals({name: found.outcomes["pgd20"] for name, found in evaluated.it
 
 # %% tags=["remove-cell"]
 few = suite.n
-say("few", few)
+note("few", few)
 for name, found in evaluated.items():
-    say(f"{name}-pgd20", found.outcomes["pgd20"])
-    say(f"{name}-caught", len(found.masked))
-    say(f"{name}-checks", len(found.checks))
+    note(f"{name}-pgd20", found.outcomes["pgd20"])
+    note(f"{name}-caught", len(found.masked))
+    note(f"{name}-checks", len(found.checks))
 masked = evaluated["PGD-AT"].masked
-say("verdict", "has passed every check" if not masked else f"has failed {', '.join(masked)}")
+note("verdict", "has passed every check" if not masked else f"has failed {', '.join(masked)}")
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 counts = {name: found.outcomes["pgd20"].correct for name, found in evaluated.items()}
 beaten = min(counts["saturated"], counts["quantised"]) > counts["PGD-AT"]
@@ -217,7 +211,7 @@ for name, model in models.items():
         "Square\n300": share(part_of_autoattack(model, "square")),
     }
 for name, row in found.items():
-    say(f"{name}-worst", f"{np.nanmin(list(row.values())):.0%}")
+    note(f"{name}-worst", f"{np.nanmin(list(row.values())):.0%}")
 
 # %% mystnb={"image": {"alt": "A table of four networks by five attacks, coloured by accuracy. The saturated and quantised networks have high values under PGD with cross-entropy and at least one very low value elsewhere. PGD-AT has similar, high values in all columns."}, "figure": {"caption": "Accuracy of four networks under five attacks (ℓ∞, ε = 38.25/255, {glue:text}`few` test images). The box marks the strongest attack of each row: this is the number to report. Square has 300 queries an image; BPDA is for the quantised network only.", "name": "fig-p3-matrix"}} tags=["hide-input"]
 figures.matrix(found)
@@ -242,15 +236,15 @@ same_images = {
     name: Outcome.of(torch.from_numpy(best.outcomes[key].right[: dear.n]), 0.0)
     for name, key in (("clean", "clean"), ("FGSM", "fgsm"), ("PGD-20", "pgd20"), ("PGD-50", "pgd50"))
 } | {"AutoAttack": dear}
-say("pgd50-all", best.outcomes["pgd50"])
-say("pgd50-same", same_images["PGD-50"])
-say("aa", dear)
-say("aa-n", dear.n)
-say("aa-differ", int((dear.right != same_images["PGD-50"].right).sum()))
-say("aa-left", ", ".join(f"{count} after {name}" for name, count in dear.left.items()))
-say("flags", "no warning" if not best.flags else f"{len(best.flags)} warnings")
-say("one-start", by_restarts[0])
-say("all-starts", by_restarts[-1])
+note("pgd50-all", best.outcomes["pgd50"])
+note("pgd50-same", same_images["PGD-50"])
+note("aa", dear)
+note("aa-n", dear.n)
+note("aa-differ", int((dear.right != same_images["PGD-50"].right).sum()))
+note("aa-left", ", ".join(f"{count} after {name}" for name, count in dear.left.items()))
+note("flags", "no warning" if not best.flags else f"{len(best.flags)} warnings")
+note("one-start", by_restarts[0])
+note("all-starts", by_restarts[-1])
 
 # %% mystnb={"image": {"alt": "Two panels for the PGD-AT network. Accuracy falls over the first ten steps and is flat afterwards; with more starts it falls by a point or two and levels out."}, "figure": {"caption": "The PGD-AT network under PGD of growing budget (ℓ∞, ε = 38.25/255, step ε/4, {glue:text}`test-n` test images, bands are 95 % Wilson intervals). Above: one start, more steps. Below: 20 steps, more starts, an image counts as right if it withstands all.", "name": "fig-p3-budget"}} tags=["hide-input"]
 figures.accuracy(
@@ -284,10 +278,10 @@ figures.intervals(same_images)
 figures.widths((0.5, 0.85, 0.95), (dear.n, len(y), 1000, 10_000))
 
 # %% tags=["remove-cell"]
-say("half-aa", f"{50 * (dear.interval[1] - dear.interval[0]):.1f}")
-say("half-digits", f"{50 * (best.outcomes['pgd50'].interval[1] - best.outcomes['pgd50'].interval[0]):.1f}")
+note("half-aa", f"{50 * (dear.interval[1] - dear.interval[0]):.1f}")
+note("half-digits", f"{50 * (best.outcomes['pgd50'].interval[1] - best.outcomes['pgd50'].interval[0]):.1f}")
 low, high = stats.wilson(8500, 10_000)
-say("half-cifar", f"{50 * (high - low):.1f}")
+note("half-cifar", f"{50 * (high - low):.1f}")
 
 # %% [markdown]
 # Our PGD-50 result is good to {glue:text}`half-digits` points either way, the AutoAttack result to {glue:text}`half-aa`. With the
@@ -315,15 +309,15 @@ print(test)
 
 # %% tags=["remove-cell"]
 names = tuple(figures.OBJECTIVES[record.run.objective.name] for record in (better, worse))
-say("first-name", names[0])
-say("second-name", names[1])
-say("only-first", test.only_first)
-say("only-second", test.only_second)
-say("differ", test.only_first + test.only_second)
+note("first-name", names[0])
+note("second-name", names[1])
+note("only-first", test.only_first)
+note("only-second", test.only_second)
+note("differ", test.only_first + test.only_second)
 counts = [[int(right.sum()), int((~right).sum())] for right in (first, second)]
-say("unpaired-p", f"{chi2_contingency(counts, correction=False).pvalue:.2g}")
-say("pairs", len(list(combinations(compared, 2))))
-say("paired-p", f"{test.p:.2g}")
+note("unpaired-p", f"{chi2_contingency(counts, correction=False).pvalue:.2g}")
+note("pairs", len(list(combinations(compared, 2))))
+note("paired-p", f"{test.p:.2g}")
 
 # %% mystnb={"image": {"alt": "A grid with a small square for each test image. Most squares are pale: both networks are right. A number of dark ones: neither is. A few are blue or orange, where only one of the two is right."}, "figure": {"caption": "The best and the worst of four adversarially trained networks under PGD-50 ({glue:text}`starts` starts, ℓ∞, ε = 38.25/255), image by image, on {glue:text}`test-n` test images.", "name": "fig-p3-images"}} tags=["hide-input"]
 figures.image_by_image(names, first, second, test)
@@ -375,7 +369,7 @@ shares = [share(right) for right in seeds.values()]
 p_values = [stats.mcnemar(a.numpy(), b.numpy()).p for a, b in combinations(seeds.values(), 2)]
 chance = sum(p < 0.05 for p in p_values)
 mean, low, high = stats.over_seeds(shares)
-say("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
+note("over-seeds", f"{mean:.1%} [{low:.1%}, {high:.1%}]")
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"""The best and the worst seed differ by {100 * (max(shares) - min(shares)):.1f} points. Of the {len(p_values)} pairs of

@@ -31,18 +31,18 @@ from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
 from robust_activations.figures.comparisons import span
 from robust_activations.figures.rows import Interval, Row
-from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_images, over_seeds
 from robust_activations.studies import smooth as sat
 from robust_activations.studies.base import strongest
 
 records = studies.collect("sat")  # trains what is missing
+ledgers = studies.ledgers()  # of all scales
 quality = {place: records[run] for place, run in sat.gradient_quality("digits").items()}
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points, titled
 
 LABELS = {
     "none": "plain ReLU",
@@ -58,15 +58,7 @@ def rows_of(scale, found):
     return {place: Row(LABELS[place], found[run]) for place, run in sat.gradient_quality(scale).items() if run in found}
 
 
-def held(scale):
-    return records if scale == "digits" else Ledger(paths.ledger(scale))
-
-
-def titled(panels):
-    return {f"scale {scale}" if len(panels) > 1 else "": rows for scale, rows in panels.items()}
-
-
-scales = {scale: rows for scale in paths.SCALES if "none" in (rows := rows_of(scale, held(scale))) and len(rows) > 1}
+scales = {scale: rows for scale in paths.SCALES if "none" in (rows := rows_of(scale, ledgers[scale])) and len(rows) > 1}
 relu = quality["none"]
 note("alpha", f"{library.ReLUSmoothGradient.values['alpha']:g}")
 note("n", relu.best.outcomes["pgd50"].n)
@@ -294,7 +286,7 @@ LONG = "SiLU, twice as long"
 
 def control_rows(scale):
     """SiLU, also trained longer, and the smooth slope for both, then ReLU plain and with more effort, as recorded."""
-    found, activations, more = held(scale), sat.activations(scale), sat.controls(scale)
+    found, activations, more = ledgers[scale], sat.activations(scale), sat.controls(scale)
     wanted = {
         "SiLU": activations["silu"],
         LONG: more[LONG],
@@ -532,7 +524,7 @@ IDS = (*(f"sat-gradient-{place}" for place in sat.GRADIENTS), "sat-not-longer")
 mine = [one for one in claims.judged(study="sat") if one.claim.id in IDS]
 behind = {(one.scale, name) for one in mine for name in one.verdict.records}
 recorded = {
-    scale: own for scale in paths.SCALES[1:] if (own := [one for one in held(scale) if (scale, one.id) in behind])
+    scale: own for scale in paths.SCALES[1:] if (own := [one for one in ledgers[scale] if (scale, one.id) in behind])
 }
 made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 

@@ -28,7 +28,6 @@ from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
 from robust_activations.figures import catalogue, claims, comparisons, gradients, results, shapes, style, tables
 from robust_activations.figures.results import Row
-from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol
 from robust_activations.studies import smooth as sat
@@ -40,9 +39,9 @@ recorded = {name: records[run] for name, run in sat.activations("digits").items(
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points, titled
 
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 
 def rows_of(scale):
@@ -52,13 +51,8 @@ def rows_of(scale):
 
 
 scales = {scale: rows for scale in paths.SCALES if "relu" in (rows := rows_of(scale)) and len(rows) > 1}
-larger = [scale for scale in scales if scale != "digits"]
 relu = recorded["relu"]
 note("steps", relu.run.objective.attack.steps)
-
-
-def titled(panels):
-    return {f"scale {scale}" if larger else "": rows for scale, rows in panels.items()}
 
 
 # %% [markdown]

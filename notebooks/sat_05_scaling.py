@@ -16,14 +16,14 @@
 # opened.*
 
 # %%
-from robust_activations import models, paths, studies
+from robust_activations import models, studies
 from robust_activations.figures import claims, cost, results, scaling, style, tables
 from robust_activations.figures.rows import Line, Row
-from robust_activations.ledger import Ledger
 from robust_activations.studies import smooth as sat
 from robust_activations.studies.base import paired, strongest
 
-records = studies.collect("sat")  # trains what is missing
+studies.collect("sat")  # trains what is missing
+ledgers = studies.ledgers()
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -212,13 +212,9 @@ print(costs["L1"])
 NAMES = ("silu", "relu")
 
 
-def held(scale):
-    return records if scale == "digits" else Ledger(paths.ledger(scale))
-
-
 def ladder(scale, dimension, name):
     """The recorded networks of a dimension with this activation: size, record and cost, the cheapest first."""
-    ledger, found = held(scale), []
+    ledger, found = ledgers[scale], []
     for title, run in sat.scaling(scale)[dimension].items():
         size, activation = title.rsplit(", ", 1)
         if activation == name and run in ledger:

@@ -26,7 +26,6 @@ from robust_activations.activations import sparta as library
 from robust_activations.attacks import PGD, attacking, pgd
 from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures import sparta as attention
-from robust_activations.ledger import Ledger
 from robust_activations.studies import sparta
 from robust_activations.studies.pictures import gates
 
@@ -38,7 +37,7 @@ from IPython.display import Markdown
 from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import Row
 
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 run = sparta.objectives("digits")["pgd_at"]["sparta"]
 
 # %% [markdown]

@@ -26,7 +26,6 @@ from robust_activations.evaluation import Outcome
 from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, standings, style, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.audits import sound
-from robust_activations.ledger import Ledger
 from robust_activations.stats import mcnemar
 from robust_activations.studies import protocol, sparta
 
@@ -37,7 +36,7 @@ records = studies.collect("protocol")  # and its seeds
 from IPython.display import Markdown
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import listed, note, p_said, points
+from robust_activations.figures.prose import listed, note, p_said, points, titled
 from robust_activations.figures.rows import ATTACKS, Row
 
 
@@ -46,7 +45,7 @@ def less(share):
     return points(0.0 if abs(share) < 5e-4 else -share)
 
 
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 
 def rows_of(scale, objective):
@@ -60,11 +59,6 @@ def at_scales(objective):
 
 
 adversarial = at_scales("pgd_at")
-larger = [scale for scale in adversarial if scale != "digits"]
-
-
-def titled(panels):
-    return {f"scale {scale}" if larger else "": rows for scale, rows in panels.items()}
 
 
 # %% [markdown]

@@ -23,7 +23,6 @@ import torch
 
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.figures import claims, results, tables, transfer
-from robust_activations.ledger import Ledger
 from robust_activations.models.transfer import transfer as move
 from robust_activations.studies import protocol, sparta
 
@@ -34,12 +33,12 @@ arms = sparta.across_networks("digits")
 from IPython.display import Markdown
 
 from robust_activations.figures.audits import sound
-from robust_activations.figures.prose import listed, note, points
+from robust_activations.figures.prose import listed, note, points, titled
 from robust_activations.figures.rows import under
 from robust_activations.figures.style import title
 from robust_activations.studies.base import strongest
 
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}
 panels, attacks = {}, {}
 for scale, ledger in ledgers.items():
@@ -48,10 +47,6 @@ for scale, ledger in ledgers.items():
     if transfer.FROZEN in found and len(found) > 1 and attack:
         panels[scale], attacks[scale] = found, attack
 larger = [scale for scale in panels if scale != "digits"]
-
-
-def titled(found):
-    return {f"scale {scale}" if larger else "": one for scale, one in found.items()}
 
 
 note("noise", f"{sparta.NOISE:g}")

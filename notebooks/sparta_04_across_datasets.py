@@ -24,7 +24,6 @@ import torch
 from robust_activations import data, paths, runs, studies
 from robust_activations.figures import claims, plans, results, tables, transfer
 from robust_activations.figures.rows import Row
-from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, sparta
 
 studies.collect("sparta")  # trains what is missing
@@ -40,7 +39,7 @@ from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import under
 from robust_activations.studies.base import strongest
 
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 planned = {(scale, pair): one for scale in paths.SCALES for pair, one in sparta.across_datasets(scale).items()}
 panels, attacks = {}, {}
 for (scale, pair), one in planned.items():

@@ -20,11 +20,10 @@
 from robust_activations import activations, paths, studies
 from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures.results import Row
-from robust_activations.ledger import Ledger
 from robust_activations.studies import splash
 
 studies.collect("splash")  # trains what is missing
-ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 # %% tags=["remove-cell"]
 import numpy as np

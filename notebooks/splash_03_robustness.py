@@ -23,12 +23,11 @@ import numpy as np
 from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, critics, distances, readings, standings, tables
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES
-from robust_activations.ledger import Ledger
 from robust_activations.studies import splash
 from robust_activations.studies.audit import evaluations, failures
 
 studies.collect("splash")  # trains what is missing
-ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 duels = {
     (scale, place): duel
     for scale in paths.SCALES

@@ -21,12 +21,11 @@ from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import claims, comparisons, splash, splash_learned, tables
 from robust_activations.figures.results import Row
-from robust_activations.ledger import Ledger
 from robust_activations.stats import holm, mcnemar
 from robust_activations.studies import splash as study
 
 records = studies.collect("splash")  # trains what is missing
-ledgers = {scale: records if scale == "digits" else Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 BASE = "S = 7"
 
 # %% tags=["remove-cell"]

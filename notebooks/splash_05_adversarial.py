@@ -22,14 +22,13 @@ from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
 from robust_activations.figures.audits import sound
 from robust_activations.figures.rows import Row
-from robust_activations.ledger import Ledger
 from robust_activations.stats import over_seeds
 from robust_activations.studies import protocol, splash
 from robust_activations.studies.base import strongest
 from robust_activations.studies.verdicts import tuned
 
 studies.collect("splash")  # trains what is missing
-ledgers = {scale: Ledger(paths.ledger(scale)) for scale in paths.SCALES}
+ledgers = studies.ledgers()
 
 # %% tags=["remove-cell"]
 import numpy as np
@@ -37,7 +36,7 @@ import torch
 from IPython.display import Markdown
 
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points, titled
 
 
 def rows_of(scale):
@@ -59,10 +58,6 @@ note("s5_steps", recipe.objective.attack.steps)
 note("s5_epochs", recipe.schedule.epochs)
 note("s5_eps_cpu", protocol.recipe("cpu")("splash").threat.eps)
 note("s5_seeds", len(scales["digits"]["ReLU"].records))
-
-
-def titled(panels):
-    return {f"scale {scale}" if larger else "": rows for scale, rows in panels.items()}
 
 
 # %% [markdown]

@@ -19,13 +19,10 @@ from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
 from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth
 from robust_activations.studies.verdicts import compare_distance, compare_gap, compare_measure, every, moved
+from tiny import is_
 
 ROOT = Path(__file__).parents[1]
 SILU, RELU, GELU = (replace(tiny.RUN, activation=name) for name in ("silu", "relu", "gelu"))
-
-
-def is_(*names: str):
-    return lambda run: run.activation in names
 
 
 def pair(first: int, second: int, seed: int = 0, **changes) -> list[Record]:

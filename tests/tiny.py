@@ -19,7 +19,7 @@ import torch
 from robust_activations import cli, ledger, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Check, Evaluation, Outcome, Suite
-from robust_activations.ledger import Record
+from robust_activations.ledger import Ledger, Record
 from robust_activations.provenance import Provenance
 from robust_activations.run import Run
 from robust_activations.studies import Study
@@ -44,6 +44,18 @@ STUDY = Study("tiny", "Runs of a second", lambda scale: RUNS if scale == "digits
 DONOR = replace(RUN, activation="sparta", schedule=replace(RUN.schedule, epochs=2))
 TAKER = replace(DONOR, seed=1, donor=DONOR, schedule=replace(DONOR.schedule, learn=(0.0, 0.0)))
 LENT = Study("lent", "A donor and a taker", lambda scale: [DONOR, TAKER] if scale == "digits" else [])
+
+
+def kept(folder: Path, *records: Record) -> tuple[Ledger, list[Run]]:
+    """A ledger of these records, and their runs."""
+    for one in records:
+        ledger.write(one, folder, "tiny")
+    return Ledger(folder), [one.run for one in records]
+
+
+def is_(*names: str) -> Callable[[Run], bool]:
+    """Is a run's activation one of these?"""
+    return lambda run: run.activation in names
 
 
 def record(run: Run = RUN, right: list[bool] | None = None, *, sha256: str = "0" * 64, **changes) -> Record:

@@ -111,7 +111,7 @@ def advice(found: Sequence[Judged], name: str, *, supported: str, contradicted: 
 
 def ledgers(found: Sequence[Judged]) -> dict[str, Ledger]:
     """The ledger of every scale that tests any of these claims."""
-    return {scale: Ledger(paths.ledger(scale)) for scale in _scales(found)}
+    return studies.ledgers(_scales(found))
 
 
 # What is to be said below every table of verdicts.

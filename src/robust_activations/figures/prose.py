@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from myst_nb import glue
+from torch import Tensor
 
+from robust_activations.evaluation import Outcome
+
+T = TypeVar("T")
 MINUS = str.maketrans("-", "−")
 NBSP = "\N{NO-BREAK SPACE}"
 
 
 def note(name: str, value: object) -> None:
-    """Keeps what a page computes for its text, which names it in a `{glue:text}` role. ResNet-20 keeps its hyphen."""
-    glue(name, re.sub(r"(?<!\w)-(?=[\d.])", "−", str(value)), display=False)
+    """Keeps what a page computes for its text, which names it in a `{glue:text}` role. ResNet-20 keeps its hyphen.
+
+    A tensor says which images are right, and is told as an accuracy with n and its interval.
+    """
+    said = str(Outcome.of(value, 0.0) if isinstance(value, Tensor) else value)
+    glue(name, re.sub(r"(?<!\w)-(?=[\d.])", "−", said), display=False)
+
+
+def titled(panels: Mapping[str, T]) -> dict[str, T]:
+    """Panels by scale, by their titles; that of the digits alone needs none."""
+    return {"" if {*panels} == {"digits"} else f"scale {scale}": panel for scale, panel in panels.items()}
 
 
 def listed(words: Iterable[str]) -> str:

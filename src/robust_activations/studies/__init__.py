@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, zip_longest
@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "get",
     "in_turn",
+    "ledgers",
     "paired",
     "verdicts",
 ]
@@ -75,6 +76,12 @@ def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
         before, busy = missing, any(runs.under_way(run, paths.data(scale)) for run in missing)
 
 
+def ledgers(scales: Iterable[str] = SCALES) -> dict[str, Ledger]:
+    """What is recorded at these scales. Most of them share a folder, which is read once."""
+    read = cache(Ledger)
+    return {scale: read(paths.ledger(scale)) for scale in scales}
+
+
 @dataclass(frozen=True)
 class Judged:
     """A claim with its verdict at a scale."""
@@ -87,9 +94,7 @@ class Judged:
 
 def verdicts(scales: tuple[str, ...] = SCALES, name: str = "all") -> Iterator[Judged]:
     """Every claim of a study, or of all, at every scale, judged by the records there are."""
-    read = cache(Ledger)  # most scales share a folder
-    for scale in scales:
-        records = read(paths.ledger(scale))
+    for scale, records in ledgers(scales).items():
         for study in get(name):
             behind = evidence(study, scale)
             for claim in study.claims:
