@@ -30,7 +30,7 @@ from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
 from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
 from robust_activations.figures.comparisons import span
-from robust_activations.figures.rows import Interval, Row
+from robust_activations.figures.rows import Interval, Row, under
 from robust_activations.stats import mcnemar, over_images, over_seeds
 from robust_activations.studies import smooth as sat
 from robust_activations.studies.base import strongest
@@ -374,17 +374,11 @@ def lasts(scale, rows):
     change = over_images([later - usual], [1.0])
     leads = [Interval.of(studies.paired(*pair, attack)) for pair in both]
     epochs = [pair[0].run.schedule.epochs for pair in both]
-    by = " and ".join(f"{span(lead)} points after {count}" for lead, count in zip(leads, epochs, strict=True))
-    told = (
-        "it **grew**"
-        if change.interval[0] > 0
-        else "it **shrank**"
-        if change.interval[1] < 0
-        else "it did not change beyond chance"
-    )
+    by = ", ".join(f"{span(lead)} points after {count} epochs" for lead, count in zip(leads, epochs, strict=True))
+    told = "**grew**" if change.interval[0] > 0 else "**shrank**" if change.interval[1] < 0 else "may be unchanged"
     return (
-        f"**Scale `{scale}`.** SiLU is ahead of ReLU by {by} epochs (one seed, n = {n:,}): {told}, by "
-        f"{span(Interval(change.mean, *change.interval))} points."
+        f"**Scale `{scale}`.** SiLU less ReLU, {under(attack)}: {by} (one seed, n = {n:,}). The lead {told}: the change "
+        f"is {span(Interval(change.mean, *change.interval))} points."
     )
 
 
