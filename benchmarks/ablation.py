@@ -34,6 +34,7 @@ from benchmarks.throughput import STEP, THREAT, config
 from robust_activations import data, runs
 from robust_activations.activations import fused
 from robust_activations.attacks import PGD, attacking, pgd
+from robust_activations.precision import precision_context
 
 COLUMNS = ("model", "activation", "batch", "change", "seconds", "ratio", "compile_seconds", "repeats")
 PARTS = 4
@@ -51,7 +52,7 @@ def attack(
     steps: int = 10,
 ) -> None:
     with ExitStack() as stack:
-        stack.enter_context(torch.autocast(x.device.type, torch.bfloat16) if bf16 else nullcontext())
+        stack.enter_context(precision_context("bf16" if bf16 else "fp32", x.device)())
         stack.enter_context(fused.plain() if plain else nullcontext())
         stack.enter_context(attacking(model, x if fold else None))
         for some, labels in zip(x.chunk(parts), y.chunk(parts), strict=True):
