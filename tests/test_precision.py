@@ -117,6 +117,7 @@ def test_what_is_rounded_is_what_autocast_rounds(monkeypatch):
         with full_precision(CPU):
             assert torch.equal(F.conv2d(x, weight), torch.conv2d(x, weight))
         assert F.conv2d(x, weight).dtype is torch.bfloat16
+        assert torch.equal(F.conv2d(input=x, weight=weight), F.conv2d(x, weight))
     assert F.conv2d(x, weight).dtype is torch.float32
 
 

@@ -69,7 +69,10 @@ class RoundedConvolutions(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is not F.conv2d or not torch.is_autocast_enabled("cpu") or args[0].dtype is torch.float64:
+        if func is not F.conv2d or not torch.is_autocast_enabled("cpu"):
+            return func(*args, **kwargs)
+        images = args[0] if args else kwargs["input"]
+        if images.dtype is torch.float64:  # which autocast leaves alone
             return func(*args, **kwargs)
         with torch.autocast("cpu", enabled=False):
             rounded = func(*map(_rounded, args), **{name: _rounded(value) for name, value in kwargs.items()})
