@@ -40,19 +40,13 @@ def controls(scale: str) -> dict[str, Run]:
     """
     make, cheap = _make(scale), light(scale)
     base = make("relu")
-    objective, schedule = base.objective, replace(base.schedule, epochs=2 * base.schedule.epochs)
-    if objective.name == "n_fgsm":  # one step of noise cannot be doubled: PGD with two
-        objective = Objective("pgd_at", PGD(steps=2, step="5/255"))
-    else:
-        attack = objective.attack
-        objective = replace(objective, attack=replace(attack, steps=2 * attack.steps))
-    out = {
-        "twice the steps": replace(base, objective=objective, **cheap),
-        "twice as long": replace(base, schedule=schedule, **cheap),
-        "SiLU, twice as long": replace(make("silu"), schedule=schedule, **cheap),
-    }
-    if scale == "cpu":
-        del out["twice the steps"]
+    attack, schedule = base.objective.attack, replace(base.schedule, epochs=2 * base.schedule.epochs)
+    out = {}
+    if base.objective.name != "n_fgsm":  # whose one step cannot be doubled
+        objective = replace(base.objective, attack=replace(attack, steps=2 * attack.steps))
+        out["twice the steps"] = replace(base, objective=objective, **cheap)
+    out["twice as long"] = replace(base, schedule=schedule, **cheap)
+    out["SiLU, twice as long"] = replace(make("silu"), schedule=schedule, **cheap)
     return out
 
 
