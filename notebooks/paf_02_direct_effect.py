@@ -27,7 +27,6 @@ from robust_activations.attacks import Threat, attacking, input_gradient
 from robust_activations.autoattack import autoattack
 from robust_activations.figures import claims, results, tables
 from robust_activations.figures import paf as frozen
-from robust_activations.ledger import Ledger
 from robust_activations.sensitivity import minimum_radius
 from robust_activations.studies import paf, protocol
 
@@ -482,8 +481,8 @@ note("crossed", "; ".join(crossed) if crossed else "none of them")
 # %% tags=["remove-cell"]
 larger = {
     scale: found
-    for scale in paths.SCALES[1:]
-    if (found := frozen.recorded(paf.standard_shapes(scale), Ledger(paths.ledger(scale))))
+    for scale, ledger in studies.ledgers(paths.SCALES[1:]).items()
+    if (found := frozen.recorded(paf.standard_shapes(scale), ledger))
 }
 if larger:
     listing = "\n\n".join(

@@ -23,7 +23,6 @@ from torch import nn
 from robust_activations import activations, data, models, paths, studies
 from robust_activations.figures import claims, comparisons, results, style, tables
 from robust_activations.figures import paf as frozen
-from robust_activations.ledger import Ledger
 from robust_activations.studies import paf, protocol
 
 records = studies.collect("paf")  # trains what is missing
@@ -54,10 +53,11 @@ note("epochs", run.schedule.epochs)
 planned = {run.id for by_value in paf.adversarial_shapes("digits").values() for run in by_value.values()}
 fallen = [record for record in records if record.id in planned and record.collapsed]
 note("fallen", ", ".join(record.run.label for record in fallen) or "none")
+ledgers = studies.ledgers()
 larger = {
     scale: found
     for scale in paths.SCALES[1:]
-    if (found := frozen.recorded(paf.adversarial_shapes(scale), Ledger(paths.ledger(scale))))
+    if (found := frozen.recorded(paf.adversarial_shapes(scale), ledgers[scale]))
 }
 
 
@@ -218,7 +218,7 @@ def smooth(scale, sweeps, found):
 
 
 panels = {"": smooth("digits", digits, records)}
-wide = {f"scale {scale}": smooth(scale, sweeps, Ledger(paths.ledger(scale))) for scale, sweeps in larger.items()}
+wide = {f"scale {scale}": smooth(scale, sweeps, ledgers[scale]) for scale, sweeps in larger.items()}
 
 # %% mystnb={"image": {"alt": "Robust accuracy against the greatest second derivative on a logarithmic axis from 0.2 to 30. Markers with vertical intervals for smooth activations, most of them at or below 1, one at 5, inside a yellow band from 4 to 10, and one at 20, to the right of it. A grey band across marks ReLU.", "width": "500px"}, "figure": {"caption": "Accuracy under attack against the greatest second derivative, smooth activations only, 95 % Wilson intervals. Yellow: the range from 4 to 10. Grey: ReLU, whose curvature is infinite.", "name": "fig-paf3-curvature"}} tags=["hide-input"]
 frozen.curvature(panels)

@@ -19,13 +19,12 @@ from robust_activations import paths, studies
 from robust_activations.figures import claims, learned, results, tables
 from robust_activations.figures import paf as frozen
 from robust_activations.figures.audits import sound
-from robust_activations.ledger import Ledger
 from robust_activations.studies import paf
 
 live = studies.collect("paf")  # scale digits: trains what is missing
 seeds = studies.collect("protocol")  # other seeds of ReLU, SiLU and PSSiLU
-kept = Ledger(paths.ledger("cpu"))  # the records of all larger scales
 ledgers = studies.ledgers()
+kept = ledgers["cpu"]  # the records of all larger scales
 
 # Runs that differ in the activation alone, together: PGD-AT, PGD-AT in l2, TRADES.
 main, l2, trades = learned.settings(paf.learnable("digits"))

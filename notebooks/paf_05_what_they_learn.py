@@ -20,11 +20,9 @@
 # %%
 from robust_activations import paths, studies
 from robust_activations.figures import claims, comparisons, learned, results, tables
-from robust_activations.ledger import Ledger
 from robust_activations.studies import paf
 
 live = studies.collect("paf")  # scale digits: trains what is missing
-kept = Ledger(paths.ledger("cpu"))  # the records of all larger scales
 ledgers = studies.ledgers()
 
 # PGD-AT, one record an activation.

@@ -16,14 +16,13 @@ from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import Threat
 from robust_activations.figures import answers, choice, claims, measured, prices, sanity, standings
 from robust_activations.figures.rows import under
-from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
 
 records = studies.collect("all")  # trains what is missing at scale digits
 judged = claims.judged()
 digits = standings.standings("digits", records)
 scales = [one for one in (digits, *standings.recorded()) if answers.comparable(one)]  # the largest last
-ledgers = {one.scale: records if one.scale == "digits" else Ledger(paths.ledger(one.scale)) for one in scales}
+ledgers = studies.ledgers(one.scale for one in scales)
 levers = {scale: choice.levers(scale, ledger) for scale, ledger in reversed(ledgers.items())}
 priced = {one.scale: prices.priced(one, measured.benchmarks()) for one in reversed(scales)}
 kept = curves.read(paths.ledger("cpu") / "curves-cpu.json")  # made by `robust-activations evaluate --radii`

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from robust_activations.evaluation import Outcome
 from robust_activations.figures import prose
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -38,3 +40,17 @@ def test_a_note_has_true_minuses_and_keeps_hyphens(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(prose, "glue", lambda name, words, display: kept.update({name: words}))
     prose.note("name", value)
     assert kept == {"name": said}
+
+
+def test_a_note_of_which_images_are_right_is_an_accuracy(monkeypatch: pytest.MonkeyPatch):
+    kept = {}
+    monkeypatch.setattr(prose, "glue", lambda name, words, display: kept.update({name: words}))
+    right = torch.tensor([True, True, False, True])
+    prose.note("name", right)
+    assert kept == {"name": str(Outcome.of(right, 0.0))}
+
+
+def test_the_digits_alone_need_no_title():
+    assert prose.titled({"digits": 1}) == {"": 1}
+    assert prose.titled({"digits": 1, "cpu": 2}) == {"scale digits": 1, "scale cpu": 2}
+    assert prose.titled({"cpu": 2}) == {"scale cpu": 2}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from robust_activations import data, estimates, models, paths, studies
@@ -16,7 +15,6 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.prose import NBSP
 from robust_activations.figures.rows import ATTACKS, norm
-from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 
 
@@ -27,11 +25,10 @@ def plan(study: str) -> str:
     such a device with the same dataset, network and objective, the median of an epoch's training, times the epochs, and
     the median of the rest; it stays empty where none of the missing runs has such a record.
     """
-    read = cache(Ledger)  # the scales share a folder
     (one,) = studies.get(study)
     rows = []
-    for scale in paths.SCALES:
-        records, wanted = read(paths.ledger(scale)), one.runs(scale)
+    for scale, records in studies.ledgers().items():
+        wanted = one.runs(scale)
         if not wanted:
             continue
         made = records.of(wanted)
@@ -128,13 +125,12 @@ def unready(study: str) -> str:
 
 def experiments(pieces: Mapping[str, Callable[[str], Any]]) -> str:
     """Recorded and planned runs of each experiment, by title, at each scale. Experiments may share runs."""
-    read = cache(Ledger)
-    rows = []
+    ledgers, rows = studies.ledgers(), []
     for title, experiment in pieces.items():
         cells = []
-        for scale in paths.SCALES:
+        for scale, records in ledgers.items():
             wanted = list({run.id: run for run in each(experiment(scale))}.values())
-            made = len(read(paths.ledger(scale)).of(wanted))
+            made = len(records.of(wanted))
             cells.append(f"{made} of {len(wanted)}".replace(" ", NBSP) if wanted else NOTHING)
         rows.append([title, *cells])
     return table(["Experiment", *(f"`{scale}`" for scale in paths.SCALES)], rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 
 from robust_activations import paths, studies
 from robust_activations.errors import UserError
@@ -17,7 +16,7 @@ from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.prose import interval, listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row
-from robust_activations.ledger import Ledger, Record
+from robust_activations.ledger import Record
 from robust_activations.run import Run
 
 COLLAPSED = "collapsed"
@@ -112,11 +111,10 @@ def paired_table(first: Row, others: Sequence[Row], attack: str = "pgd50", headi
 
 def scales_with(study: str, wanted: Callable[[Run], bool] = lambda run: True) -> dict[str, list[Record]]:
     """The larger scales that hold records of a study's wanted runs, with these records in the study's order."""
-    read = cache(Ledger)  # the scales share a folder
     found = {}
-    for scale in paths.SCALES[1:]:
+    for scale, ledger in studies.ledgers(paths.SCALES[1:]).items():
         runs = [run for one in studies.get(study) for run in one.runs(scale) if wanted(run)]
-        if records := read(paths.ledger(scale)).of(runs):
+        if records := ledger.of(runs):
             found[scale] = records
     return found
 
