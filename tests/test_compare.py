@@ -90,6 +90,14 @@ def test_a_network_that_was_evaluated_twice_is_one(tmp_path):
         found = compare(records, order, is_("silu"), is_("relu"))
         assert found.records == (fuller.id, relu.id)
         assert (found.seeds, found.said) == (1, "supported, one seed")
+    # But not where it lacks what is compared.
+    for name in ("fgsm", "clean"):
+        more.pop(name)
+    outcomes = more | {f"more {i}": more["square"] for i in range(4)}
+    fuller = replace(fuller, best=replace(fuller.best, outcomes=outcomes))
+    records.records[fuller.id] = fuller
+    assert compare(records, runs, is_("silu"), is_("relu"), attack="fgsm").records == (silu.id, relu.id)
+    assert compare(records, runs, is_("silu"), is_("relu")).records == (fuller.id, relu.id)
 
 
 def test_every_dataset_must_say_so(tmp_path):

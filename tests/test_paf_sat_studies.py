@@ -64,3 +64,14 @@ def test_larger_networks():
     assert not smooth.larger(deep, wide)
     assert not smooth.larger(small, small)
     assert smooth.larger(replace(tiny.RUN, model="resnet34"), replace(tiny.RUN, model="resnet18"))
+
+
+def test_published_networks_are_larger_than_one_another_where_only_their_size_differs():
+    found = smooth.scaling("paper")
+    fifty, deep, deepest = found["depth"].values()
+    _, wide, wider = found["width"].values()
+    for one, other in ((deep, fifty), (deepest, deep), (wide, fifty), (wider, wide)):
+        assert smooth.larger(one, other)
+        assert not smooth.larger(other, one)
+    assert not smooth.larger(wide, deep)  # wider, but not as deep
+    assert not smooth.larger(found["family"]["B1"], found["family"]["B0"])  # which see other images

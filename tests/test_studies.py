@@ -28,6 +28,20 @@ EVERY = [(study, scale) for study in studies.STUDIES.values() for scale in paths
 # Studies
 
 
+def test_a_claim_is_judged_by_the_runs_of_every_study():
+    """Sparta's study trains SiLU and ReLU on CIFAR-100, which the study of SiLU does not."""
+    own = {run.id for run in (*studies.STUDIES["sat"].runs("cpu"), *protocol.STUDY.runs("cpu"))}
+    elsewhere = [run for name, run in studies.planned("cpu") if run.dataset == "cifar100" and name == "sparta"]
+    assert {"silu", "relu"} <= {run.activation for run in elsewhere}
+    assert not own & {run.id for run in elsewhere}
+    every = studies.planned("cpu")
+    assert {run.id for _, run in every} == {run.id for one in studies.STUDIES.values() for run in one.runs("cpu")}
+    assert len(every) == len({run.id for _, run in every})
+    (silu,) = (one for one in studies.verdicts(("cpu",), "sat") if one.claim.id == "sat-silu")
+    datasets = {run.dataset for run in (run for _, run in every) if run.id in silu.verdict.records}
+    assert datasets == {"cifar10", "cifar100"}
+
+
 @pytest.mark.parametrize(("study", "scale"), EVERY, ids=lambda value: getattr(value, "name", value))
 def test_runs_are_such_as_can_be_made(study, scale):
     ones = study.runs(scale)

@@ -210,15 +210,54 @@ def test_learned_parameters(tmp_path):
     assert moved(records, runs, is_("relu"), alpha, 1.0, up=True).label == "not tested here"
 
 
+def test_learned_parameters_of_one_setting_and_dataset_by_dataset(tmp_path):
+    psilu = replace(RELU, activation="psilu")
+    longer, other = (replace(psilu, schedule=replace(psilu.schedule, epochs=9))), replace(psilu, dataset="cifar10")
+    records, runs = kept(
+        tmp_path,
+        trained(longer, 0.7, 0.4, [9.0]),  # planned first, but a setting with one seed
+        *(trained(replace(psilu, seed=seed), 0.7, 0.4, [1.8 + 0.1 * seed]) for seed in range(3)),
+        *(trained(replace(other, seed=seed), 0.7, 0.4, [0.5 + 0.1 * seed]) for seed in range(2)),
+    )
+
+    def found(start: float) -> Verdict:
+        return moved(records, runs, is_("psilu"), lambda record: learned_value(record, "alpha"), start, up=True)
+
+    assert (
+        found(1.0).measured
+        == "from 1 to 1.90 [1.65, 2.15] (3 seeds, digits); from 1 to 0.55 [-0.09, 1.19] (2 seeds, cifar10)"
+    )
+    assert [part.label for part in found(1.0).parts.values()] == ["supported", "undecided"]
+    assert (found(1.0).label, found(-1.0).label) == ("undecided", "supported")
+
+
 def test_claims_of_several_parts():
     yes, no, open_, never = (
-        Verdict(label, label, (label,)) for label in ("supported", "contradicted", "undecided", "not tested here")
+        Verdict(label, f"+1 ({label})", (label,))
+        for label in ("supported", "contradicted", "undecided", "not tested here")
     )
     parts = {"a": yes, "b": yes}
-    assert every(parts) == Verdict("supported", "supported, a); supported, b)", ("supported",), parts=parts)
+    assert every(parts) == Verdict("supported", "+1 (supported, a); +1 (supported, b)", ("supported",), parts=parts)
     assert every({"a": yes, "b": no}).label == "contradicted"
     assert every({"a": yes, "b": open_}).label == "undecided"
     assert every({"a": no, "b": never}).label == every({}).label == "not tested here"
+    both = base.agreed({"mnist": yes, "cifar10": no})
+    assert every({"a": yes, "b": both}).measured.endswith("+1 (supported, mnist, b); +1 (contradicted, cifar10, b)")
+
+
+def test_of_many_parts_the_worst_is_shown_of_those_that_decide():
+    def of(label: base.Label, points: float) -> Verdict:
+        return Verdict(
+            label, f"{points:+g} points", (f"{points:g}",), points=base.Points(points, points - 1, points + 1)
+        )
+
+    parts = {str(points): of("supported", points) for points in range(1, 6)}
+    found = every(parts)
+    assert (found.label, found.measured, len(found.records)) == ("supported", "worst of 5, 1: +1 points", 5)
+    undecided, against = {"open": of("undecided", -9)}, {"no": of("contradicted", -3)}
+    assert every(parts | undecided).measured == "worst of 6, open: -9 points"
+    found = every(parts | undecided | against)
+    assert (found.label, found.measured) == ("contradicted", "worst of 7, no: -3 points")
 
 
 def test_a_claim_that_one_of_several_will_do():
@@ -231,7 +270,7 @@ def test_a_claim_that_one_of_several_will_do():
     found = some(parts)
     # What is shown is what decides, however far ahead another is, and so are its seeds.
     assert (found.label, found.said, found.measured) == ("supported", "supported", "best of 3, b: +3.0 points")
-    assert (found.why, found.points, found.parts) == ("supported", yes.points, parts)
+    assert (found.why, found.points, found.parts) == ("supported", yes.points, {})
     assert found.records == ("contradicted", "supported", "undecided")
     assert some({"a": no, "b": no}).said == "contradicted, one seed"
     assert (some({"a": no, "b": open_}).label, some({"a": no, "b": open_}).why) == ("undecided", "undecided")

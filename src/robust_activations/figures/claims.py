@@ -125,33 +125,33 @@ READING = (
 
 def caveats(found: Sequence[Judged]) -> str:
     """What could be wrong with any study's verdicts: seeds, masked gradients, and that there are many of them."""
-    every = _evidence(found)
+    every = _own(found)
     seeds = len({record.run.seed for record in every})
     collapsed = sum(bool(record.collapsed) for record in every) or "none"
     masked = len({record.id for record, *_ in failures(every)}) or "none"
     return (
         "seeds\n"
-        f": different ones in the records that these verdicts may draw on: {seeds}; not every run has several. Several "
-        "*pairs* in a verdict are several settings or activations. Those that share a network, as that of ReLU, count "
-        "as one group, and a single group has no protection from an unlucky one.\n\n"
+        f": different ones in the records of the study and of the protocol: {seeds}; not every run has several. "
+        "Several *pairs* in a verdict are several settings or activations. Those that share a network, as that of "
+        "ReLU, count as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
-        f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records "
-        f"that these verdicts may draw on, the protocol's among them, {masked} failed any. This does not prove "
-        f"that none is masked. Collapsed runs are left out of verdicts; of these records {collapsed} collapsed.\n\n"
+        f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records of the "
+        f"study and of the protocol {masked} failed any. This does not prove that none is masked. Collapsed runs are "
+        f"left out of verdicts; of these records {collapsed} collapsed.\n\n"
         f"many verdicts\n: {_many(found, every)}"
     )
 
 
-def _evidence(found: Sequence[Judged]) -> list[Record]:
-    """All records that these verdicts may draw on."""
-    behind = [one for name in dict.fromkeys(one.study for one in found) for one in studies.get(name)]
-    records = (own.of(studies.evidence(one, scale)) for scale, own in ledgers(found).items() for one in behind)
+def _own(found: Sequence[Judged]) -> list[Record]:
+    """The records of the studies whose claims these are, and of the protocol."""
+    behind = [one for name in dict.fromkeys((*(one.study for one in found), "protocol")) for one in studies.get(name)]
+    records = (own.of(one.runs(scale)) for scale, own in ledgers(found).items() for one in behind)
     return list({record.id: record for some in records for record in some}.values())
 
 
 def many(found: Sequence[Judged]) -> str:
     """How many of these verdicts are decided, how many wrong ones are to be expected, and how many share networks."""
-    return _many(found, _evidence(found))
+    return _many(found, _own(found))
 
 
 def _many(found: Sequence[Judged], every: Iterable[Record]) -> str:
@@ -252,8 +252,9 @@ def details(found: Sequence[Judged]) -> str:
     @cache
     def planned(study: str, scale: str) -> dict[str, tuple[str, Run]]:
         (one,) = studies.get(study)
-        own = {run.id for run in one.runs(scale)}
-        return {run.id: (study if run.id in own else "protocol", run) for run in studies.evidence(one, scale)}
+        return {run.id: (name, run) for name, run in studies.planned(scale)} | {
+            run.id: (study, run) for run in one.runs(scale)
+        }
 
     read = cache(Ledger)  # the scales share a folder
     boxes = []

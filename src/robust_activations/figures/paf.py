@@ -325,11 +325,10 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
 
 def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
     """SiLU against PSiLU and PSSiLU one by one, by the rule of the claim `peng-no-parameters`, which pools the two."""
-    (study,) = studies.get("paf")
     said = []
     for scale, records in ledgers.items():
+        runs = [run for _, run in studies.planned(scale)]
         for name in ("psilu", "pssilu"):
-            runs = studies.evidence(study, scale)
             verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
             if verdict.label != claims.UNTESTED:
                 said.append(f"SiLU over {style.title(name)} at `{scale}`: {verdict.said}, {claims.measured(verdict)}")

@@ -27,6 +27,7 @@ __all__ = [
     "in_turn",
     "ledgers",
     "paired",
+    "planned",
     "verdicts",
 ]
 
@@ -95,12 +96,16 @@ class Judged:
 def verdicts(scales: tuple[str, ...] = SCALES, name: str = "all") -> Iterator[Judged]:
     """Every claim of a study, or of all, at every scale, judged by the records there are."""
     for scale, records in ledgers(scales).items():
+        runs = [run for _, run in planned(scale)]
         for study in get(name):
-            behind = evidence(study, scale)
             for claim in study.claims:
-                yield Judged(study.name, claim, scale, claim.test(records, behind))
+                yield Judged(study.name, claim, scale, claim.test(records, runs))
 
 
-def evidence(study: Study, scale: str) -> list[Run]:
-    """The runs that a study's claims are judged by: its own and the protocol's, which are alike and have more seeds."""
-    return list({run.id: run for run in (*study.runs(scale), *protocol.STUDY.runs(scale))}.values())
+@cache
+def planned(scale: str) -> tuple[tuple[str, Run], ...]:
+    """The runs of all studies at a scale, each with a study that wants it.
+
+    By the records of all of them every claim is judged: a pair that was made for another question counts as well.
+    """
+    return tuple(in_turn({study.name: study.runs(scale) for study in get("all")}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -47,7 +48,8 @@ class Verdict:
     """What our records say of a claim at one scale.
 
     `why`: what of the rule decided. `seeds`: how many different ones the networks that decide it have. `points`:
-    where it is about a difference in accuracy. `parts`: the verdicts it was made of, by name.
+    where it is about a difference in accuracy. `parts`: the verdicts it was made of, by name; where one of several is
+    shown, those that this one was made of.
     """
 
     label: Label
@@ -66,24 +68,31 @@ class Verdict:
 
     @classmethod
     def of_parts(
-        cls, label: Label, parts: Mapping[str, Verdict], best: str | None = None, *, one_will_do: bool = False
+        cls,
+        label: Label,
+        parts: Mapping[str, Verdict],
+        shown: str | None = None,
+        *,
+        extreme: str = "best",
+        one_will_do: bool = False,
     ) -> Verdict:
-        """Rests on all that its parts rest on, and shows what was measured in the `best`, or in each.
+        """Rests on all that its parts rest on, and shows what was measured in the one `shown`, or in each.
 
         Where `one_will_do` to decide, it has the seeds of the part that has most of those that say so.
         """
         records = tuple(dict.fromkeys(name for one in parts.values() for name in one.records))
         seeds = [one.seeds for one in parts.values() if one.label == label or not one_will_do]
         own = cls(label, records=records, seeds=(max if one_will_do else min)(seeds), parts=dict(parts))
-        if best is not None:
-            shown = parts[best]
-            measured = f"best of {len(parts)}, {best}: {shown.measured}"
-            return replace(own, measured=measured, why=shown.why, points=shown.points)
+        if shown is not None:
+            one = parts[shown]
+            measured = f"{extreme} of {len(parts)}, {shown}: {one.measured}"
+            return replace(own, measured=measured, why=one.why, points=one.points, parts=one.parts)
         reasons = {name: one.why for name, one in parts.items()}
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         if len(set(reasons.values())) == 1:
             why = next(iter(reasons.values()))
-        measured = "; ".join(f"{one.measured.removesuffix(')')}, {name})" for name, one in parts.items())
+        # Of each part, and of each part of that.
+        measured = "; ".join(re.sub(r"\)(?=; |$)", f", {name})", one.measured) for name, one in parts.items())
         return replace(own, measured=measured, why=why)
 
 
@@ -130,12 +139,13 @@ def matched(
     second: Wanted,
     differ: tuple[str, ...] = ACTIVATION,
     also: Callable[[Run, Run], bool] = lambda one, other: True,
+    holds: Callable[[Record], bool] = lambda record: True,
 ) -> list[tuple[Record, Record]]:
     """Records of `first` and `second` that agree in seed, test images and all else that decides a result.
 
     `differ` names the fields of a Run that may differ; how a network was evaluated may differ too. `also` is what must
     hold of the two runs besides. Collapsed runs are left out. A network that was evaluated more than once counts once,
-    with its fullest evaluation.
+    with the fullest of the evaluations that hold what is to be compared, as `holds` says.
     """
 
     def setting(run: Run, *free: str) -> str:
@@ -144,7 +154,7 @@ def matched(
     def networks(wanted: Wanted) -> list[Record]:
         fullest: dict[str, Record] = {}
         for record in (records[run] for run in runs if wanted(run) and run in records):
-            if not record.collapsed:
+            if not record.collapsed and holds(record):
                 known = fullest.setdefault(setting(record.run), record)
                 fullest[setting(record.run)] = max(known, record, key=_fullness)
         return list(fullest.values())
@@ -204,12 +214,11 @@ def compare(
     over groups and over images, lie above -margin, contradicted if below.
     """
 
-    def name(a: Record, b: Record) -> str | None:
-        one = attack or strongest((a, b))
-        return one if all(one in record.best.outcomes for record in (a, b)) else None
+    def holds(record: Record) -> bool:
+        return (attack or strongest([record])) in record.best.outcomes
 
     def judge(pairs: Pairs) -> Verdict:
-        names = [str(name(a, b)) for a, b in pairs]
+        names = [attack or str(strongest(pair)) for pair in pairs]
         tests = [paired(a, b, attack) for (a, b), attack in zip(pairs, names, strict=True)]
         mean, low, high = over_groups(pairs, [test.difference for test in tests])
         p, by_image = _over_images(pairs, names)
@@ -232,7 +241,8 @@ def compare(
         points = Points(*(100 * one for one in (mean, low, high, -margin)))
         return Verdict(label, f"{measured}({seen})", ids(pairs), why, seeds_of(pairs), points)
 
-    return on_each_dataset([pair for pair in matched(records, runs, first, second, differ, also) if name(*pair)], judge)
+    both = matched(records, runs, first, second, differ, also, holds)
+    return on_each_dataset([pair for pair in both if attack or strongest(pair)], judge)
 
 
 def decided(small: bool, mean: float, interval: tuple[float, float] | None, over: str) -> tuple[Label, str]:
@@ -265,7 +275,12 @@ def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
     own: dict[str, Pairs] = {}
     for pair in pairs:
         own.setdefault(pair[0].run.dataset, []).append(pair)
-    parts = {dataset: one for dataset, some in own.items() if (one := judge(some)).label != "not tested here"}
+    return agreed({dataset: judge(some) for dataset, some in own.items()})
+
+
+def agreed(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """What the verdicts on several datasets say together; those that are not tested are left out."""
+    parts = {dataset: one for dataset, one in verdicts.items() if one.label != "not tested here"}
     if len(parts) < 2:
         return next(iter(parts.values()), Verdict("not tested here"))
     labels = {one.label for one in parts.values()}
@@ -281,7 +296,7 @@ def _on_more_images(pairs: Pairs) -> str:
         if all(attack in record.best.outcomes for pair in pairs for record in pair):
             tests = [paired(*pair, attack) for pair in pairs]
             if min(test.n for test in tests) > n:
-                mean = 100 * float(np.mean([test.difference for test in tests]))
+                mean = 100 * float(np.dot(weights(pairs), [test.difference for test in tests]))
                 return f"; {mean:+.1f} under {attack}, n = {_sizes(tests)}"
     return ""
 

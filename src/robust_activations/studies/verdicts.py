@@ -17,6 +17,7 @@ from robust_activations.studies.base import (
     Pairs,
     Verdict,
     Wanted,
+    agreed,
     counted,
     decided,
     grouped,
@@ -25,8 +26,11 @@ from robust_activations.studies.base import (
     on_each_dataset,
     over_groups,
     seeds_of,
+    setting_of,
     weights,
 )
+
+MANY = 4  # parts that a sentence can still hold
 
 
 def compare_measure(
@@ -80,8 +84,7 @@ def _stacked(each: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _measured(records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str) -> Pairs:
-    both = matched(records, runs, first, second)
-    return [(a, b) for a, b in both if {measure} <= a.best.measures.keys() & b.best.measures.keys()]
+    return matched(records, runs, first, second, holds=lambda record: measure in record.best.measures)
 
 
 def compare_distance(
@@ -153,8 +156,7 @@ def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted)
         measured = f"gap {100 * mean:+.1f} points {interval} from {100 * other:+.1f} ({counted(pairs)})"
         return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
-    both = matched(records, runs, first, second)
-    pairs = [pair for pair in both if all("held_pgd10" in record.history[-1] for record in pair)]
+    pairs = matched(records, runs, first, second, holds=lambda record: "held_pgd10" in record.history[-1])
     return on_each_dataset(pairs, judge)
 
 
@@ -168,23 +170,32 @@ def learned_value(record: Record, name: str, epoch: int = -1) -> float:
 def moved(
     records: Ledger, runs: list[Run], wanted: Wanted, value: Callable[[Record], float], start: float, *, up: bool
 ) -> Verdict:
-    """Did training move the parameter up (or down) from its start? The interval over runs must exclude the start.
+    """Did training move the parameter up (or down) from its start? The interval over seeds must exclude the start.
 
-    One run alone has no interval, and shows nothing.
+    Of each dataset, those of the runs that differ in the seed alone, where most do; of as many, the first. A run alone
+    has no interval, and shows nothing.
     """
-    found = [records[run] for run in runs if wanted(run) and run in records and not records[run].collapsed]
-    if not found:
-        return Verdict("not tested here")
-    mean, low, high = over_seeds([value(record) for record in found])
-    label: Label = "undecided"
-    why = "the interval includes the start" if len(found) > 1 else "a single run has no interval"
-    if low > start or high < start:
-        label = "supported" if (low > start) == up else "contradicted"
-        why = "the interval excludes the start" + ("" if label == "supported" else ", against the claim")
-    interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
-    measured = f"from {start:g} to {mean:.2f}{interval} ({len(found)} run{'s' * (len(found) > 1)})"
-    seeds = len({record.run.seed for record in found})
-    return Verdict(label, measured, tuple(record.id for record in found), why, seeds)
+    settings: dict[tuple[str, str], list[Record]] = {}
+    for record in (records[run] for run in runs if wanted(run) and run in records):
+        if not record.collapsed:
+            settings.setdefault((record.run.dataset, setting_of(record)), []).append(record)
+    most: dict[str, list[Record]] = {}
+    for (dataset, _), found in settings.items():
+        most[dataset] = max(most.get(dataset, []), found, key=len)
+
+    def judge(found: Sequence[Record]) -> Verdict:
+        mean, low, high = over_seeds([value(record) for record in found])
+        label: Label = "undecided"
+        why = "the interval includes the start" if len(found) > 1 else "a single run has no interval"
+        if low > start or high < start:
+            label = "supported" if (low > start) == up else "contradicted"
+            why = "the interval excludes the start" + ("" if label == "supported" else ", against the claim")
+        interval = f" [{low:.2f}, {high:.2f}]" if len(found) > 1 else ""
+        seeds = len({record.run.seed for record in found})
+        measured = f"from {start:g} to {mean:.2f}{interval} ({seeds} seed{'s' * (seeds > 1)})"
+        return Verdict(label, measured, tuple(record.id for record in found), why, seeds)
+
+    return agreed({dataset: judge(found) for dataset, found in most.items()})
 
 
 def tuned(records: Ledger, runs: Iterable[Run]) -> list[Run]:
@@ -217,13 +228,17 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
         label = "supported"
     elif labels == {"contradicted"} and len(tested) == len(verdicts) > 1:
         label = "contradicted"
-    shown = [name for name, verdict in tested.items() if verdict.label == label] or [*tested]
-    best = max(shown, key=lambda name: _lead(tested[name]))
+    best = max(_deciding(label, tested), key=lambda name: _lead(tested[name]))
     verdict = Verdict.of_parts(label, tested, best, one_will_do=label == "supported")
     if label == "undecided" and tested[best].label == "contradicted":
         rest = "no other was tried" if len(tested) == 1 else "not for every one that was tried"
         return replace(verdict, why=f"{verdict.why}, but {rest}")
     return verdict
+
+
+def _deciding(label: Label, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The names of those that say what all of them come to; all names, if none does."""
+    return [name for name, verdict in verdicts.items() if verdict.label == label] or [*verdicts]
 
 
 def _lead(verdict: Verdict) -> float:
@@ -233,7 +248,7 @@ def _lead(verdict: Verdict) -> float:
 
 
 def every(verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Of a claim with several parts, named: supported if all are, contradicted if one is.
+    """Of a claim with several parts, named: supported if all are, contradicted if one is; of many the worst is shown.
 
     As one is enough to contradict it, the parts are to be corrected for their number, as in `some`.
     """
@@ -241,6 +256,6 @@ def every(verdicts: Mapping[str, Verdict]) -> Verdict:
     if not labels or "not tested here" in labels:
         return Verdict("not tested here")
     label: Label = "contradicted" if "contradicted" in labels else "undecided"
-    return Verdict.of_parts(
-        "supported" if labels == {"supported"} else label, verdicts, one_will_do=label == "contradicted"
-    )
+    label = "supported" if labels == {"supported"} else label
+    worst = min(_deciding(label, verdicts), key=lambda name: _lead(verdicts[name])) if len(verdicts) > MANY else None
+    return Verdict.of_parts(label, verdicts, worst, extreme="worst", one_will_do=label == "contradicted")
