@@ -221,6 +221,12 @@ def run(
 ) -> None:
     """The whole command: reads the arguments, measures row by row, prints a table or the JSON, and saves it."""
     arguments = parser.parse_args(words)
+
+    def save() -> Path:
+        path = paths.project() / "data" / "ledger" / "benchmarks" / f"{name}-{short_name(device)}.json"
+        write_atomically(path, json.dumps(result(rows, device, started), indent=1, allow_nan=False) + "\n")
+        return path
+
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     rows: list[Row] = []
     try:
@@ -230,17 +236,16 @@ def run(
         with redirect_stdout(sys.stderr):  # peers print
             for row in measure(arguments, device):
                 rows.append(row)
+                if arguments.save:  # now: whoever stops a long benchmark keeps its rows
+                    save()
                 print(f"{name}: " + "  ".join(f"{key} {shown(row.get(key))}" for key in columns), file=sys.stderr)
     except UserError as error:
         print(f"benchmarks.{name}: {error}", file=sys.stderr)
         sys.exit(2)
-    content = result(rows, device, started)
-    text = json.dumps(content, indent=1, allow_nan=False)
     if arguments.save:
-        path = paths.project() / "data" / "ledger" / "benchmarks" / f"{name}-{short_name(device)}.json"
-        write_atomically(path, text + "\n")
-        print(f"written to {path}", file=sys.stderr)
-    print(text if arguments.json else table(rows, columns))
+        print(f"written to {save()}", file=sys.stderr)
+    content = result(rows, device, started)
+    print(json.dumps(content, indent=1, allow_nan=False) if arguments.json else table(rows, columns))
 
 
 def result(rows: list[Row], device: torch.device, started: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@
 from robust_activations import studies
 from robust_activations.figures import catalogue, claims, critics, forest, learned, plans, style
 from robust_activations.figures import paf as frozen
-from robust_activations.studies import paf, paf_claims
+from robust_activations.studies import paf_claims
 
 studies.collect("paf")  # scale digits: trains what is missing
 judged = claims.judged(study="paf")  # at every scale, by the records there are

@@ -238,8 +238,8 @@ ADVICE = {
     "Should SPLASH take the place of other activations for accuracy?": claims.advice(
         judged,
         "splash-accuracy",
-        supported="On average over the rivals recorded there it was more accurate. The best single rival is another question.",
-        contradicted="No: on average over the rivals recorded there it was less accurate.",
+        supported="It was more accurate than each of its nine rivals.",
+        contradicted="No: it was less accurate than one of its nine rivals.",
         undecided="Our records give no reason to.",
     ),
     "Which S?": claims.advice(

@@ -18,7 +18,8 @@ from robust_activations.studies import Claim, Judged, Reported, Verdict, audit, 
 
 ROOT = Path(__file__).parents[1]
 MADE = replace(tiny.record().provenance, commit="0123456789", clean=True, canonical=True)
-SOUND = replace(tiny.record(), provenance=MADE)
+CHECKED = replace(tiny.record().best, checks=(Check("black_box", "?", 0.0, 0.02),))
+SOUND = replace(tiny.record(), provenance=MADE, best=CHECKED, last=CHECKED)
 
 
 def test_every_committed_record_is_fit_or_explained():
@@ -61,6 +62,9 @@ def test_faults_of_training_and_checks():
     words = "check black_box, {} epoch: 0.03 is above 0.02"
     assert audit.faults(replace(SOUND, best=failed, last=failed)) == {"black_box": words.format("best")}
     assert audit.faults(replace(SOUND, last=failed)) == {"black_box": words.format("last")}
+    left_out = replace(CHECKED, checks=failed.checks[1:])
+    assert "not installed" in audit.faults(replace(SOUND, best=left_out))["black_box"]
+    assert audit.faults(replace(SOUND, last=replace(CHECKED, checks=()))) == {}  # it need not be checked
 
 
 def test_what_is_explained_is_fit_and_nothing_else_of_the_record(monkeypatch):
@@ -86,7 +90,7 @@ def judged(*records) -> Judged:
 
 def test_what_rests_on_a_doubted_record_is_found_out():
     failed = replace(SOUND.best, checks=(Check("black_box", "?", 0.03, 0.02),))
-    bad, good = replace(SOUND, best=failed, last=failed), replace(tiny.record(tiny.RUNS[1]), provenance=MADE)
+    bad, good = replace(SOUND, best=failed, last=failed), replace(SOUND, id=tiny.RUNS[1].id, run=tiny.RUNS[1])
     ledger, _ = held(bad, good)
     assert audits.resting(ledger, [judged(bad, good), judged(good)]) == {bad.id: ["`sat-x` at `cpu`"]}
     words = audits.doubted(ledger, [judged(bad)])

@@ -208,6 +208,14 @@ def test_noise_is_shared_out(monkeypatch, threat):
         assert len(threat.random(x, None)) == 6
 
 
+def test_what_one_process_draws_from_is_what_cuda_graphs_accept(monkeypatch):
+    """They ask for PyTorch's own class, as this does, which no CPU supports."""
+    with pytest.raises(NotImplementedError):
+        torch.Generator().graphsafe_set_state(distributed.generator(torch.device("cpu")))
+    monkeypatch.setattr(distributed, "world", lambda: WORLD)
+    assert isinstance(distributed.generator(torch.device("cpu")), distributed.SharedGenerator)
+
+
 def test_what_the_first_gives_all_have():
     """In one process it is a call."""
     assert (distributed.rank(), distributed.world(), distributed.from_first(lambda: 3)) == (0, 1, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,6 +183,10 @@ def test_commit_without_git_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("ROBUST_ACTIVATIONS_COMMIT", "abc123")
     assert provenance.git_state() == ("abc123", False)
+    monkeypatch.setenv("ROBUST_ACTIVATIONS_CLEAN", "1")
+    assert provenance.git_state() == ("abc123", True)
+    monkeypatch.delenv("ROBUST_ACTIVATIONS_COMMIT")
+    assert provenance.git_state() == (None, False)
 
 
 # Campaigns
@@ -288,14 +293,21 @@ def failing(monkeypatch, error: BaseException) -> list[Run]:
 
 @pytest.mark.parametrize(
     ("error", "reason"),
-    [(UserError("cannot download svhn"), "cannot download svhn"), (OUT_OF_MEMORY, "CUDA out of memory.")],
-    ids=["data", "memory"],
+    [
+        (UserError("cannot download svhn"), "cannot download svhn"),
+        (OUT_OF_MEMORY, "CUDA out of memory."),
+        (RuntimeError("cuDNN error"), "cuDNN error"),
+    ],
+    ids=["data", "memory", "mistake"],
 )
 def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capfd, error, reason):
     asked = failing(monkeypatch, error)
     with pytest.raises(UserError, match=r"^1 of 3 runs failed, as said above; 2 were made$"):
         campaign(tmp_path)
-    assert capfd.readouterr() == ("", f"failed: {tiny.RUN.label}: {reason}\n")
+    out, err = capfd.readouterr()
+    *where, last = err.splitlines()
+    assert (out, last) == ("", f"failed: {tiny.RUN.label}: {reason}")
+    assert bool(where) == ("Traceback (most recent call last):" in where) == (type(error) is RuntimeError)
     assert asked == tiny.RUNS
     monkeypatch.setattr(runs, "execute", lambda run, **_: tiny.record(run))
     assert campaign(tmp_path) == runs.Progress(made=1, present=2)  # its lock is free
@@ -307,15 +319,22 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, c
         OSError(28, "No space left on device"),
         CannotWrite("cannot write x: No space left"),
         KeyboardInterrupt(),
-        TypeError(),
     ],
-    ids=["disk", "file", "keyboard", "mistake"],
+    ids=["disk", "file", "keyboard"],
 )
 def test_what_every_run_would_meet_stops_at_once(tmp_path, monkeypatch, error):
     asked = failing(monkeypatch, error)
     with pytest.raises(type(error)):
         campaign(tmp_path)
     assert asked == [tiny.RUN]
+
+
+def test_what_the_attacks_need_is_missed_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyautoattack", None)
+    run = replace(tiny.RUN, suite=replace(tiny.RUN.suite, attacks=("clean", "autoattack")))
+    with pytest.raises(UserError, match="pyautoattack is not installed: pip install"):
+        campaign(tmp_path, [tiny.RUN, run])
+    assert files(tmp_path) == {}
 
 
 def test_a_run_that_fails_among_many_ranks_stops_at_once(tmp_path, monkeypatch):

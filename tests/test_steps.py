@@ -10,9 +10,10 @@ from itertools import chain
 import pytest
 
 import tiny
+from helpers import digits_test
 from robust_activations import data, runs
 from robust_activations.errors import UserError
-from robust_activations.evaluation import Suite
+from robust_activations.evaluation import Suite, predictions
 from robust_activations.files import write_atomically
 from robust_activations.steps import Steps
 from robust_activations.training import Trained
@@ -54,6 +55,21 @@ def test_stopped_after_every_step_of_the_evaluation(tmp_path, monkeypatch):
     assert slept < record.provenance.seconds < slept + 1000  # the seconds of the calls before count, too
     runs.tidy(ATTACKED, root)
     assert set(files(folder)) == {"best.safetensors"}
+
+
+def test_what_was_found_out_about_other_weights_is_not_taken(tmp_path, monkeypatch):
+    """The evaluation of a network is there and its training is not: another one is trained, and attacked anew."""
+    run = replace(tiny.RUN, suite=replace(tiny.RUN.suite, attacks=("clean", "fgsm")))
+    assert execute(run, tmp_path, go_on=iter([*[True] * (run.schedule.epochs), False]).__next__) is None
+    folder = tmp_path / "checkpoints" / run.id
+    assert [*folder.glob("evaluation-*.json")]
+    for state in folder.glob("resume-*.pt"):
+        state.unlink()
+    monkeypatch.setattr("robust_activations.training.Schedule.rate", lambda *_: 0.0)  # which learns nothing
+    record = execute(run, tmp_path)
+    images, labels = digits_test(run.suite.n)
+    right = predictions(runs.trained(run, tmp_path), images) == labels
+    assert record.best.outcomes["clean"].right.tolist() == right.tolist()
 
 
 def test_killed_while_evaluating(tmp_path, monkeypatch):

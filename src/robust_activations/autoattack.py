@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from robust_activations.attacks import Threat, attacking, input_gradient
-from robust_activations.errors import UserError
+from robust_activations.extras import library
 from robust_activations.steps import Steps
 
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")  # AutoAttack's standard version, in its order
@@ -47,10 +47,7 @@ def autoattack(
 
     **Raises** `UserError` if `pyautoattack` is not installed.
     """
-    try:
-        from pyautoattack import AutoAttack, checks
-    except ImportError as error:
-        raise UserError("AutoAttack is not installed: pip install 'robust-activations[attacks]'") from error
+    package, checks = library("pyautoattack"), library("pyautoattack.checks")
     steps = steps or Steps()
     with attacking(model, x), torch.no_grad():
         batch_size = batch_size or steps("autoattack: batch", int, partial(fitting, model, x, y))
@@ -68,7 +65,7 @@ def autoattack(
             devices = [x.device] if x.is_cuda else []
             with attacking(model, x), torch.random.fork_rng(devices), _flags(checks, flags):
                 norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
-                engine = AutoAttack(model, norm=norm, eps=threat.radius, seed=seed, device=x.device)
+                engine = package.AutoAttack(model, norm=norm, eps=threat.radius, seed=seed, device=x.device)
                 engine.attacks_to_run = [name]
                 engine.apgd_targeted.n_target_classes = engine.fab.n_target_classes = targets
                 engine.square.n_queries = queries

@@ -5,7 +5,6 @@ Carlini and Wagner's l2 attack and the boundary attack are foolbox's, the one-pi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,7 @@ from scipy.optimize import differential_evolution
 from torch import Tensor, nn
 
 from robust_activations.attacks import attacking
-from robust_activations.errors import UserError
+from robust_activations.extras import library
 
 POPULATION = 100
 
@@ -134,12 +133,7 @@ def _right(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
 
 @contextmanager
 def _foolbox(model: nn.Module, x: Tensor, seed: int) -> Iterator[tuple[Any, Any]]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy, where foolbox imports from it
-            import foolbox
-    except ImportError as error:
-        raise UserError("foolbox is not installed: pip install 'robust-activations[attacks]'") from error
+    foolbox = library("foolbox")
     devices = [x.device] if x.is_cuda else []
     with attacking(model, x), torch.random.fork_rng(devices):
         torch.manual_seed(seed)

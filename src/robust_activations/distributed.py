@@ -100,6 +100,11 @@ class SharedGenerator(torch.Generator):
     """In the same state on every rank; `draw` takes from it what one process would, and gives each rank its share."""
 
 
+def generator(device: torch.device) -> torch.Generator:
+    """A shared one, where there is anybody to share with. CUDA graphs accept no subclass of PyTorch's own."""
+    return SharedGenerator(device) if world() > 1 else torch.Generator(device)
+
+
 def share(whole: Tensor) -> Tensor:
     """Every `world()`-th row, as `Batches` takes them."""
     return whole if world() == 1 else whole[rank() :: world()].clone()

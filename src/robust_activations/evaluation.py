@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -21,6 +21,7 @@ from robust_activations.checks import check_images, check_labels
 from robust_activations.data import Pixels, at_once, floats
 from robust_activations.distances import DISTANCES, one_pixel
 from robust_activations.errors import UserError, unknown
+from robust_activations.extras import library
 from robust_activations.precision import full_precision
 from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
@@ -79,6 +80,14 @@ class Suite:
         for name in (one.name for one in fields(self) if isinstance(getattr(self, one.name), int)):
             if (count := getattr(self, name)) < 1:
                 raise UserError(f"the suite's {name} is {count}; it must be at least 1")
+
+
+def check_installed(suites: Iterable[Suite]) -> None:
+    """Before the training: can its network be attacked as these suites say? **Raises** `UserError` if it cannot."""
+    names = {name for suite in suites for name in (*suite.attacks, *suite.measures)}
+    for package, wanted in {"pyautoattack": {"autoattack", "square"}, "foolbox": {*DISTANCES}}.items():
+        if names & wanted:
+            library(package)
 
 
 @dataclass(frozen=True)
@@ -335,8 +344,8 @@ def _square(
 ) -> Bool[Tensor, " n"] | None:
     """Which images withstand the black-box Square attack (Andriushchenko et al. 2020); None if it is not installed."""
     try:
-        import pyautoattack  # noqa: F401
-    except ImportError:
+        library("pyautoattack")
+    except UserError:
         return None
     if len(x) == 0:
         return torch.ones(0, dtype=torch.bool, device=x.device)

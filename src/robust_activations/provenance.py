@@ -70,7 +70,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def git_state() -> tuple[str | None, bool]:
-    """The commit of the sources, and whether they are as committed. Without git, the environment may name it."""
+    """The commit of the sources, and whether they are as committed. Without git, the environment may say both."""
 
     def git(*words: str) -> str | None:
         done = subprocess.run(["git", "-C", str(paths.PACKAGE), *words], capture_output=True, text=True)
@@ -82,7 +82,8 @@ def git_state() -> tuple[str | None, bool]:
             return commit, git("status", "--porcelain", "--", str(paths.PACKAGE)) == ""
     except OSError:  # no git
         pass
-    return os.environ.get("ROBUST_ACTIVATIONS_COMMIT"), False
+    named, clean = (os.environ.get(f"ROBUST_ACTIVATIONS_{what}") for what in ("COMMIT", "CLEAN"))
+    return named, named is not None and clean == "1"
 
 
 def cpu_name() -> str:

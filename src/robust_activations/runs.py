@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
@@ -22,12 +24,15 @@ from tqdm import tqdm
 from robust_activations import checkpoints, data, distributed, ledger, models, paths, provenance
 from robust_activations.data import Pixels
 from robust_activations.errors import CannotWrite, UserError
-from robust_activations.evaluation import Evaluation, Suite, evaluate
+from robust_activations.evaluation import Evaluation, Suite, check_installed, evaluate
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
 from robust_activations.steps import Steps, Stopped
 from robust_activations.training import Images, Trained, train
+
+# What every run would meet: nothing can be written any more, or the GPU must be started anew.
+FATAL = (CannotWrite, OSError, getattr(torch, "AcceleratorError", CannotWrite))  # the last from torch 2.8 on
 
 
 def device_of(name: str | None) -> torch.device:
@@ -194,7 +199,10 @@ def _evaluate_both(
         if weights:  # empty if the very first epoch diverged: then the model as it is
             model.load_state_dict(weights)
         checkpoints.save(folder / f"{name}.safetensors", model, run)
-        steps.append(Steps(folder / f"evaluation-{name}-{paths.fingerprint()}.json", go_on))  # starts its clock
+        # What was found out about other weights, of a training that was lost, is not taken for these.
+        weights_of = hashlib.sha256((folder / f"{name}.safetensors").read_bytes()).hexdigest()[:12]
+        kept = folder / f"evaluation-{name}-{paths.fingerprint()}-{weights_of}.json"
+        steps.append(Steps(kept, go_on))  # starts its clock
         return evaluate(model, *test, run.threat, suite, seed=run.seed, steps=steps[-1], checked=suite is run.suite)
 
     if trained.best_epoch == len(trained.history) - 1:
@@ -246,6 +254,7 @@ def campaign(
 
     make = partial(execute, root=root, device=device, go_on=in_time, progress=progress, sync_bn=sync_bn)
     todo, known = list(work), Ledger(folder)
+    check_installed(run.suite for _, run in todo if run not in known)
     names = ", ".join(dict.fromkeys(study for study, _ in todo))
     with tqdm(total=len(todo), desc=names, disable=not progress, unit="run") as bar:
         for study, run in todo:
@@ -257,11 +266,13 @@ def campaign(
                     distributed.announce(run)
                     try:
                         record = make(run, donor=donor_of(run, folder))
-                    except (UserError, torch.cuda.OutOfMemoryError) as error:
-                        # The other ranks are in the middle of the run; and what cannot be written fails every run.
-                        if distributed.world() > 1 or isinstance(error, CannotWrite):
+                    except Exception as error:
+                        # The other ranks are in the middle of the run.
+                        if distributed.world() > 1 or isinstance(error, FATAL):
                             raise
                         failed += 1
+                        if not isinstance(error, (UserError, torch.cuda.OutOfMemoryError)):  # a fault of ours
+                            _note(traceback.format_exc())
                         _note(f"failed: {run.label}: {error}".partition("\n")[0])
                     else:
                         if record:

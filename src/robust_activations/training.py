@@ -223,7 +223,7 @@ def train(
     trained = Trained([], {}, {}, -1, None, False)
     if state is not None:
         _load(state, trained, model, optimizer, average)
-    generator = distributed.SharedGenerator(device)
+    generator = distributed.generator(device)
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """Leaves the gradients; gives the loss and the number of correct images."""

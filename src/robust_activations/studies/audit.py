@@ -43,9 +43,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
 }
 
 
+BLACK_BOX = "black_box"  # the check that is left out where AutoAttack is not installed
+
+
 def faults(record: Record) -> dict[str, str]:
     """What speaks against the record, in words by kind; nothing, if its data are the canonical ones, its code a commit
-    without changes, its training did not collapse, and no check for masked gradients failed.
+    without changes, its training did not collapse, and no check for masked gradients failed or was left out.
     """
     made, found = record.provenance, {}
     if made.canonical is not True:
@@ -54,6 +57,9 @@ def faults(record: Record) -> dict[str, str]:
         found["commit"] = "its code is in no commit"
     if record.collapsed:
         found["collapsed"] = f"collapsed: {record.collapsed}"
+    checked = [{check.name for check in one.checks} for one in evaluations(record).values() if one.checks]
+    if any(BLACK_BOX not in names for names in checked):
+        found[BLACK_BOX] = "no attack without gradients was made, for AutoAttack was not installed"
     for _, which, check in failures([record]):
         said = f"check {check.name}, {which} epoch: {check.value:.3g} is above {check.limit:g}"
         found[check.name] = f"{found[check.name]}; {said}" if check.name in found else said
