@@ -361,54 +361,35 @@ Markdown(sentence)
 
 
 # %% tags=["remove-cell"]
-def quartets(scale):
-    """Of every seed: SiLU and ReLU trained as usual, and both twice as long, where all four are recorded and whole."""
-    found, activations, out = ledgers[scale], sat.activations(scale), []
-    for seed in sat.SEEDS.get(scale, (0,)):
-        usual, longer = (replace(activations[name], seed=seed) for name in ("silu", "relu")), sat.controls(scale, seed)
-        wanted = [*usual, longer[LONG], longer["twice as long"]]
-        records = [found[run] for run in wanted if run in found and not found[run].collapsed]
-        out += [records] if len(records) == len(wanted) else []
-    return out
-
-
-def lasts(scale):
-    """SiLU's lead as usual and after twice the epochs, and whether it changed; None where no seed has all four."""
-    if not (found := quartets(scale)):
+def lasts(scale, rows):
+    """SiLU's lead as usual and after twice the epochs, and whether it changed; None if one of the four is missing."""
+    named, attack = {row.label: row for row in rows}, tests[scale]
+    pairs = [("SiLU", LABELS["none"]), (LONG, CONTROLS["twice as long"])]
+    if not all(label in named and named[label].whole for pair in pairs for label in pair):
         return None
-    attack = strongest(record for records in found for record in records)
-    usual, later = [], []  # image by image: 1 where SiLU alone is right, -1 where ReLU alone is
-    for records in found:
-        n = min(record.best.outcomes[attack].n for record in records)
-        silu, relu, long_silu, long_relu = (record.best.outcomes[attack].right[:n].astype(float) for record in records)
-        usual.append(silu - relu)
-        later.append(long_silu - long_relu)
-    changes = [b - a for a, b in zip(usual, later, strict=True)]
-    before, after, change = (over_images(own, [1 / len(found)] * len(found)) for own in (usual, later, changes))
-    epochs = [record.run.schedule.epochs for record in found[0][1:3]]
-    low, high = change.interval
-    told = "**grew**" if low > 0 else "**shrank**" if high < 0 else "may be unchanged"
-    each = f" (seed by seed {listed(points(float(own.mean())) for own in changes)})" if len(found) > 1 else ""
+    both = [[named[label].whole[0] for label in pair] for pair in pairs]
+    right = [[record.best.outcomes[attack].right.astype(float) for record in pair] for pair in both]
+    n = min(len(one) for pair in right for one in pair)
+    usual, later = (silu[:n] - relu[:n] for silu, relu in right)
+    change = over_images([later - usual], [1.0])
+    leads = [Interval.of(studies.paired(*pair, attack)) for pair in both]
+    epochs = [pair[0].run.schedule.epochs for pair in both]
+    by = ", ".join(f"{span(lead)} points after {count} epochs" for lead, count in zip(leads, epochs, strict=True))
+    told = "**grew**" if change.interval[0] > 0 else "**shrank**" if change.interval[1] < 0 else "may be unchanged"
     return (
-        f"**Scale `{scale}`.** SiLU less ReLU, {under(attack)}, n = {n:,}, {len(found)} seed{'s' * (len(found) > 1)}: "
-        f"{said(before)} points after {epochs[0]} epochs, {said(after)} after {epochs[1]}. "
-        f"The lead {told}: the change is {said(change)} points{each}."
+        f"**Scale `{scale}`.** SiLU less ReLU, {under(attack)}: {by} (one seed, n = {n:,}). The lead {told}: the change "
+        f"is {span(Interval(change.mean, *change.interval))} points."
     )
 
 
-def said(one):
-    return span(Interval(one.mean, *one.interval))
-
-
-lead = "\n\n".join(words for scale in paths.SCALES if (words := lasts(scale)))
+lead = "\n\n".join(said for scale, rows in controls.items() if (said := lasts(scale, rows)))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(lead)
 
 # %% [markdown]
-# The interval of the change says how large a change could have been missed. It is over images; where there are several seeds
-# each image counts once, with its mean over them. Twice as long is still not long: the papers train for a hundred epochs or
-# two.
+# The interval of the change says how large a change could have been missed. Twice as long is still not long: the papers train
+# for a hundred epochs or two.
 #
 # ## Why: is it the attack?
 #

@@ -22,7 +22,6 @@ from robust_activations.training import Objective, Schedule
 
 SMOOTH = ("parametric_softplus", "softplus", "smooth_relu", "gelu", "elu", "silu")
 GRADIENTS = ("attack", "update", "both")
-SEEDS = {"cpu": (0, 1)}  # of the controls, elsewhere the first: one seed alone cannot say that a lead lasts
 LARGE = 2.0  # α of ELU, which then has a kink, and of CELU, which never has one; which α the paper took is not known
 
 
@@ -36,12 +35,12 @@ def gradient_quality(scale: str) -> dict[str, Run]:
     return {"none": make("relu"), **smooth, "forward": make("parametric_softplus")}
 
 
-def controls(scale: str, seed: int = 0) -> dict[str, Run]:
+def controls(scale: str) -> dict[str, Run]:
     """ReLU with a stronger attack in training, and trained for twice as long: is that as good as smoothness?
 
     And SiLU trained for twice as long: does its lead last, or is it that of a quick start?
     """
-    make, cheap = _make(scale), light(scale) | {"seed": seed}
+    make, cheap = _make(scale), light(scale)
     base = make("relu")
     attack, schedule = base.objective.attack, replace(base.schedule, epochs=2 * base.schedule.epochs)
     out = {}
@@ -120,8 +119,7 @@ def runs(scale: str) -> Iterator[Run]:
     yield from gradient_quality(scale).values()
     yield from activations(scale).values()
     yield from large_alpha(scale).values()
-    for seed in SEEDS.get(scale, (0,)):
-        yield from controls(scale, seed).values()
+    yield from controls(scale).values()
     for members in scaling(scale).values():
         yield from members.values()
 
