@@ -56,8 +56,8 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 # Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
 # attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where AutoAttack saw fewer images than a weaker attack,
-# what that one says stands beside it. A network that was evaluated twice counts once. Where {doc}`the protocol </notebooks/protocol_01_ranking>` has the
-# same runs with other seeds, these count as well.
+# what that one says stands beside it. A network that was evaluated twice counts once. A run counts for every claim that it can
+# test, whatever study it was made for; so other seeds of a study's runs come from {doc}`the protocol </notebooks/protocol_01_ranking>`.
 #
 # Pairs that share a network, as many share ReLU's, err together and make one **group**, and so do pairs that others connect; pairs of
 # several seeds are a group each.
@@ -86,20 +86,24 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 #
 # a gap or a learned parameter
 # : the 95 % interval decides: that of the difference of two generalisation gaps, over groups and over images, must exclude 0, and there must be
-#   a gap at all; that of a parameter over runs must exclude the value that it starts at. A single run has no interval, and stays undecided.
+#   a gap at all; that of a parameter over the seeds of one recipe, a run a seed, must exclude the value that it starts at. A single run has
+#   no interval, and stays undecided.
 #
 # a claim with several parts
-# : is supported if all parts are, and contradicted if one is. Since one is enough for that, p is multiplied by the number of parts.
+# : such as one for each of several activations: each part is tested by itself. The claim is supported if all parts are, and contradicted if
+#   one is. Since one is enough for that, p is multiplied by the number of parts. Intervals stay as they are; so parts that ask for *not
+#   worse, by a point or more*, which have no p, are not corrected, and the more of them there are, the more easily one of them contradicts
+#   the claim by chance. Of many parts the worst is shown.
 #
 # one of several will do
-# : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes that were tried, and
-#   contradicted if all of them are, and they are several. The best is shown.
+# : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes, and contradicted
+#   if all of them are, and they are several. Here, too, intervals stay as they are. The best is shown.
 #
 # undecided
 # : there are records, and they do not show it either way. It does not say that there is no difference.
 #
 # not tested here
-# : there are no records for it at this scale, or the runs collapsed.
+# : there are no records for it, or for one of its parts, at this scale, or the runs collapsed.
 #
 # A verdict at scale `digits` is a demonstration: it says what happened on 8×8 images in a network of three layers. The papers' claims
 # are about other data, other networks and sometimes other attacks.
@@ -215,7 +219,7 @@ print(claims.ATTACKS[attack], record.best.outcomes[attack], sep=": ")
 # %%
 from robust_activations.studies import smooth
 
-records, runs = studies.collect("sat"), smooth.STUDY.runs("digits")
+records, runs = studies.collect("sat"), [run for _, run in studies.planned("digits")]
 for attack in ("clean", "fgsm", "pgd20", None):
     verdict = studies.compare(records, runs, smooth.plain("silu"), smooth.plain("relu"), attack=attack)
     print(f"SiLU against ReLU: {verdict.label}, {claims.measured(verdict).split(',')[0].split(';')[0]}")

@@ -34,7 +34,7 @@ from IPython.display import Markdown
 
 from robust_activations import stats
 from robust_activations.figures import plans, standings, style
-from robust_activations.figures.prose import note, points
+from robust_activations.figures.prose import listed, note, points
 from robust_activations.figures.rows import Row, norm
 from robust_activations.studies import protocol
 from robust_activations.studies.base import strongest
@@ -236,8 +236,8 @@ Markdown(verdict)
 #
 # ### Over seeds
 #
-# The comparison above is of two networks. Other seeds of ReLU, SiLU and PSSiLU come from the protocol; the interval is then
-# over seeds.
+# The comparison above is of two networks. Other seeds of ReLU, SiLU and PSSiLU come from the protocol, at the larger scales
+# of PSiLU too; the interval is then over seeds.
 
 # %% tags=["remove-cell"]
 
@@ -245,7 +245,7 @@ Markdown(verdict)
 def seeded(scale, ledger):
     """The activations that have several seeds in the protocol."""
     make = protocol.recipe(scale)
-    found = {name: ledger.of([make(name, seed=seed) for seed in protocol.SEEDS]) for name in paf.HEADLINE}
+    found = {name: ledger.of([make(name, seed=seed) for seed in protocol.seeds(scale)]) for name in paf.HEADLINE}
     return {name: Row(style.title(name), own) for name, own in found.items() if len(own) > 1}
 
 
@@ -264,15 +264,23 @@ def over_seeds_tables():
     return "\n\n".join(parts)
 
 
-# %% mystnb={"image": {"alt": "Rows of ReLU, SiLU and PSSiLU, one panel a scale; small rings for each seed, a dot for their mean and a long interval of the mean.", "width": "500px"}, "figure": {"caption": "Each seed (rings), mean (dot) and 95 % t interval of the mean, clean and under PGD-50; one panel a scale that has several seeds.", "name": "fig-learnable-seeds"}} tags=["hide-input"]
+later = [
+    protocol.later(scale, [one for row in found.values() for one in row.whole]) for scale, found in several.items()
+]
+
+# %% mystnb={"image": {"alt": "Rows of ReLU, SiLU and PSSiLU, at larger scales of PSiLU too, one panel a scale; small rings for each seed, a dot for their mean and a long interval of the mean.", "width": "500px"}, "figure": {"caption": "Each seed (rings), mean (dot) and 95 % t interval of the mean, clean and under PGD-50; one panel a scale that has several seeds.", "name": "fig-learnable-seeds"}} tags=["hide-input"]
 results.dots({f"scale {scale}": list(found.values()) for scale, found in several.items()}, ("clean", "pgd50"))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(over_seeds_tables())
 
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown(
+    "*Difference: mean over seeds with its t interval. The image counts are those of all seeds together; in p an image "
+    f"counts once.* {' '.join(filter(None, later))}"
+)
+
 # %% [markdown]
-# *Difference: mean over seeds with its t interval. The image counts are those of all seeds together.*
-#
 # ### In ℓ2, and with TRADES
 #
 # The preprint's code also trains in ℓ2 and with TRADES {cite}`zhang2019` (seen). At this scale both are a side dish: four
@@ -337,7 +345,8 @@ checked = live.of([*main, *l2, *trades])
 Markdown(agreement)
 
 # %% [markdown]
-# All networks of this page went through the checklist of {doc}`/notebooks/primer_03_honest_evaluation` besides:
+# All digits networks of the first seed, of all three kinds of training, went through the checklist of
+# {doc}`/notebooks/primer_03_honest_evaluation` besides:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(f"{standings.check_table(checked)}\n\n{sound(checked)}")
@@ -478,10 +487,11 @@ def at(scale):
         return ""
     if len(set(labels)) == 1:
         return f"At scale {scale} all three are {labels[0]}."
-    first, *others = (
-        f"the {which} is {label}" for which, label in zip(("first", "second", "third"), labels, strict=True)
-    )
-    return f"At scale {scale} {', '.join([first, *others])}."
+    those = {label: [] for label in labels}
+    for which, label in zip(("first", "second", "third"), labels, strict=True):
+        those[label].append(f"the {which}")
+    words = (f"{listed(own)} {'are' if len(own) > 1 else 'is'} {label}" for label, own in those.items())
+    return f"At scale {scale} {', '.join(words)}."
 
 
 note("l4-verdicts", " ".join(filter(None, map(at, paths.SCALES))))
@@ -491,7 +501,7 @@ note("l4-verdicts", " ".join(filter(None, map(at, paths.SCALES))))
 #
 # The first claim is the headline's direction, without its size; where a scale has several settings (PGD-AT, ℓ2, TRADES),
 # each gives a pair. The second asks for the paper's idea as a whole: the parametric activations against the forms that they
-# start as, all pairs of one scale together; pairs that share an opponent err together and count as one group. The third is
+# start as, all pairs of one dataset together; pairs that share an opponent err together and count as one group. The third is
 # the critics' of 2023. {glue:text}`l4-verdicts`
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

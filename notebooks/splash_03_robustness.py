@@ -111,12 +111,12 @@ note("s3_seeds", len(shown[home].old))
 #
 # Carlini and Wagner's ℓ2 attack {cite}`carlini2017`
 # : looks for the *smallest* change that flips the image, with gradients, and gives its ℓ2 length. White-box, without a
-#   radius. {glue:text}`s3_searches` values of its constant, {glue:text}`s3_cw_steps` steps each; the first
-#   {glue:text}`s3_few` test images.
+#   radius. {glue:text}`s3_searches` values of its constant, steps with each: {glue:text}`s3_cw_steps`. First test
+#   images alone: {glue:text}`s3_few`.
 #
 # One pixel {cite}`su2019`
 # : any one pixel may take any colour, and differential evolution looks for it. Black-box: it sees the class scores.
-#   {glue:text}`s3_queries` questions an image. On 8×8 pixels one pixel is a sixty-fourth of the image and on 32×32 a
+#   Questions an image: {glue:text}`s3_queries`. On 8×8 pixels one pixel is a sixty-fourth of the image and on 32×32 a
 #   thousandth, so it is a much stronger attack on the digits.
 #
 # Boundary {cite}`brendel2018`
@@ -202,10 +202,12 @@ Markdown(
 # ## Which differences are beyond chance?
 #
 # All six comparisons on the same images. Whether an image withstands is tested by McNemar, whose distance is larger by
-# a sign test, image by image, and Holm's correction is over the six. For a bold p the interval has to exclude 0 too;
-# with several seeds it is that of their mean. An image is *for* the network that alone is right on it, or, in the two
-# lines about a distance, for the one whose distance is the larger. Points are the share of images for SPLASH less the
-# share for ReLU; under an attack that is the difference in accuracy.
+# a sign test, image by image, and Holm's correction is over the six. With several seeds the images of all are counted,
+# but in p an image counts once: with its mean difference over the seeds, in a t test, or with the sign of whose distance
+# is larger in more of them. For a bold p the interval has to exclude 0 too; with several seeds it is that of their mean.
+# An image is *for* the network that alone is right on it, or, in the two lines about a distance, for the one whose
+# distance is the larger. Points are the share of images for SPLASH less the share for ReLU; under an attack that is the
+# difference in accuracy.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
@@ -499,9 +501,10 @@ Markdown(claims.standing(mine))
 Markdown(made)
 
 # %% [markdown]
-# Each verdict is for itself; the corrected p-values are in the tables above and are the stricter ones.
-# `splash-standard` takes the strongest attack that both networks have been through. So where AutoAttack was run, it and
-# `splash-autoattack` judge by the same numbers.
+# Each verdict is for itself; the corrected p-values are in the tables above and are the stricter ones. A verdict takes
+# all pairs that agree in everything but the activation, so that it may rest on more networks than the tables.
+# `splash-standard` takes the strongest attack that both networks have been through. So where all have
+# been through AutoAttack, it and `splash-autoattack` judge by the same numbers.
 #
 # ## What critics would ask
 #
@@ -613,4 +616,5 @@ print(f"mean {largest.mean():+.0%}; at least 31 % in {(largest >= 0.31).mean():.
 #   trains with attacks.
 # - Choose another ε: `robust-activations evaluate CHECKPOINT --attack pgd --eps 6/255` attacks a saved network. How do
 #   the four readings move?
-# - `robust-activations run splash --scale gpu` attacks 1,000 images of each of seven networks with three seeds.
+# - `robust-activations run splash --scale gpu` attacks these networks on CIFAR-10 and CIFAR-100, and LeNet-5 on MNIST, with
+#   three seeds each.

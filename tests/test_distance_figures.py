@@ -16,6 +16,7 @@ from robust_activations.figures.distances import Duel
 from robust_activations.ledger import Ledger, Record
 from robust_activations.sensitivity import Measure
 from robust_activations.stats import wilson
+from robust_activations.studies.verdicts import compare_distance
 
 NAN, INF = float("nan"), float("inf")
 
@@ -92,6 +93,30 @@ def test_tests_are_paired_by_image() -> None:
     twice = Duel((SPLASH, SPLASH), (RELU, RELU))
     assert distances.compared(twice)["cw"][0].n == 8
     assert distances.compared(twice)["cw"][1] == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_an_image_counts_once_in_the_sign_test_however_many_seeds_there_are(tmp_path) -> None:
+    n = 40
+    near, far = [1.0] * n, [2.0] * 26 + [0.5] * 14  # 26 images against 14: p = 0.081
+
+    def pairs(*distances_of_new: list[float]) -> Duel:
+        new = [made("splash", first(n, n), {}, {"cw": own}, seed) for seed, own in enumerate(distances_of_new)]
+        return Duel(tuple(new), tuple(made("relu", first(n, n), {}, {"cw": near}, seed) for seed in range(len(new))))
+
+    alone, thrice = (distances.compared(pairs(*[far] * seeds))["cw"][0] for seeds in (1, 3))
+    assert alone.p == thrice.p == pytest.approx(0.081, abs=5e-4)
+    assert (thrice.only_first, thrice.only_second, thrice.n) == (78, 42, 120)  # of all seeds
+    against = distances.compared(pairs(far, [1.0 / one for one in far]))["cw"][0]
+    assert against.p == 1  # what one seed says of an image the other takes back
+
+    noise = np.random.default_rng(0).exponential(1, (3, n)).tolist()
+    noise[1][:9] = [NAN] * 9
+    one, ledger = pairs(*noise), Ledger(tmp_path)
+    ledger.records = {record.run.id: record for side in one.sides.values() for record in side}
+    runs = [record.run for record in ledger.records.values()]
+    sides = (lambda run: run.activation == "splash"), (lambda run: run.activation == "relu")
+    verdict = compare_distance(ledger, runs, *sides, "cw")
+    assert f"sign test p = {distances.compared(one)['cw'][0].p:.2g} (3 seeds)" in verdict.measured
 
 
 def test_table_of_tests_corrects_for_all_of_them() -> None:

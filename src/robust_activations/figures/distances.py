@@ -236,7 +236,8 @@ def compared(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> dict[str, tupl
     """`new` against `old` under each attack that all were given, on the same images; and the difference.
 
     McNemar's test of who is right; for a distance the sign test of whose is larger, on the images that both are right
-    on. The interval is that of the mean over seeds, or over the images of a single one.
+    on. Of several seeds an image counts once in p. The interval is that of the mean over seeds, or over the images of a
+    single one.
     """
     those = [attack for attack in attacks if held(one, attack)]
     rows = Row("", one.new), Row("", one.old)
@@ -245,19 +246,19 @@ def compared(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> dict[str, tupl
 
 
 def _signs(one: Duel, measure: str) -> tuple[Paired, Interval] | None:
-    tests = []
-    for a, b in zip(one.new, one.old, strict=True):
-        first, second = (record.best.measures[measure].each for record in (a, b))
-        both = ~np.isnan(first) & ~np.isnan(second)
-        tests.append((int((first > second)[both].sum()), int((first < second)[both].sum()), int(both.sum())))
-    larger, smaller, n = (sum(numbers) for numbers in zip(*tests, strict=True))
-    if not n:
+    """Images of all seeds are counted; in p an image counts once, as in `verdicts.compare_distance`."""
+    first, second = (np.stack([record.best.measures[measure].each for record in side]) for side in (one.new, one.old))
+    wrong = np.isnan(first) | np.isnan(second)
+    each = np.where(wrong, np.nan, 1.0 * (first > second) - (first < second))
+    if np.isnan(each).all(1).any():
         return None
-    p = float(stats.binomtest(larger, larger + smaller).pvalue) if larger + smaller else 1.0
-    total = Paired(larger, smaller, n, p)
-    if len(tests) == 1:
+    net = np.nansum(each, axis=0)  # of an image: in how many seeds more the new one's distance is the larger
+    more, fewer = int((net > 0).sum()), int((net < 0).sum())
+    p = float(stats.binomtest(more, more + fewer).pvalue) if more + fewer else 1.0
+    total = Paired(int((each > 0).sum()), int((each < 0).sum()), int((~np.isnan(each)).sum()), p)
+    if len(each) == 1:
         return total, Interval.of(total)
-    return total, Interval(*over_seeds([(more - fewer) / many for more, fewer, many in tests if many]))
+    return total, Interval(*over_seeds(list(np.nanmean(each, axis=1))))
 
 
 def compared_table(one: Duel, attacks: Sequence[str] = tuple(NAMES)) -> str:

@@ -38,7 +38,7 @@ def listed(words: Iterable[str]) -> str:
 
 def points(share: float) -> str:
     """A difference of shares in points, with its sign."""
-    return f"{100 * share:+.1f}".translate(MINUS)
+    return f"{round(100 * share, 1) + 0.0:+.1f}".translate(MINUS)  # never minus zero
 
 
 def interval(value: float, low: float, high: float, *, form: str = ".1f", scale: float = 100.0) -> str:
