@@ -41,7 +41,7 @@ from scipy import stats
 
 from robust_activations.figures import style
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import note
+from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import ATTACKS, data_title, norm
 
 run = protocol.recipe(main.scale)("relu")
@@ -56,9 +56,16 @@ note("main", main.scale)
 note("network", models.REGISTRY[run.model].title)
 note("training", OBJECTIVES[run.objective.name] + (f", {steps} steps" if run.objective.name == "pgd_at" else ""))
 note("attacks", ", ".join(ATTACKS[name] for name in relu.best.outcomes))
-note("runs", len(every))
-note("activations", len({record.run.activation for record in every}))
-note("decayed", sum(record.run.schedule.weight_decay != run.schedule.weight_decay for record in every))
+decayed = sum(record.run.schedule.weight_decay != run.schedule.weight_decay for record in every)
+others = [OBJECTIVES[record.run.objective.name] for record in every if record.run.objective != run.objective]
+counted = [f"{len(every)} records of {len({record.run.activation for record in every})} activations: one seed each"]
+if main.core:
+    counted.append(f"more of {len(main.core)}, the core that the papers are about")
+if decayed:
+    counted.append(f"{decayed} with another weight decay, which have a section of their own below")
+if others:
+    counted.append(f"{len(others)} trained in another way ({listed(dict.fromkeys(others))}), which are not ranked here")
+note("counted", "; ".join(counted))
 note("minutes", f"{sum(record.provenance.seconds for record in live) / 120:.0f}")
 note("live", len(live))
 note("parameters", f"{relu.parameters:,}")
@@ -68,7 +75,6 @@ note("batch", run.schedule.batch_size)
 note("lr", f"{run.schedule.lr:g}")
 note("decay", f"{run.schedule.weight_decay:g}")
 note("held", f"{run.held_out:,}")
-note("core_count", len(protocol.core(main.scale)))
 note("n", f"{n:,}")
 note("shape", run.schedule.shape)
 note("digits_n", digits.of("relu")[0].best.outcomes["pgd50"].n)
@@ -102,10 +108,8 @@ pprint(protocol.recipe(main.scale)("relu"), width=76)
 # attacks
 # : {glue:text}`attacks`, on the epoch that did best under PGD-10 on the held-out images.
 #
-# That is {glue:text}`runs` records of {glue:text}`activations` activations: one seed each, more for the core of {glue:text}`core_count` that the
-# papers are about, and {glue:text}`decayed` with another weight decay, which have a section of their own below. The same on 8×8 digits, with
-# PGD-7 and a network of three layers, is trained live: {glue:text}`live` runs, for which two processes needed about {glue:text}`minutes` minutes on
-# the machine that made this page.
+# That is {glue:text}`counted`. The same on 8×8 digits, with PGD-7 and a network of three layers, is trained live: {glue:text}`live` runs, for which two
+# processes needed about {glue:text}`minutes` minutes on the machine that made this page.
 
 # %% tags=["remove-cell"]
 if main.collapsed:
@@ -135,7 +139,7 @@ note("half_width", f"{50 * (width[1] - width[0]):.1f}")
 # In this one comparison on {glue:text}`data` {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
 # {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`.
 
-# %% mystnb={"image": {"alt": "Two dot plots side by side, CIFAR-10 and the digits, with one row an activation, sorted by accuracy under PGD-50 on CIFAR-10, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch; data, ε and n of each panel are in its title. In the order of the left panel. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Dot plots, one a scale, the largest first and the digits last, with one row an activation, sorted by accuracy under PGD-50 in the first, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands in each mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch; data, ε and n of each panel are in its title. In the order of the first panel. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
 robustness.ranking(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -194,22 +198,20 @@ Markdown(
 
 # %% tags=["remove-cell"]
 several = [one for one in scales if len(one.core) > 1]
-spread = [record.best.outcomes["pgd50"].accuracy for record in main.of("relu").values()]
-counts = {len(standings.over(main, name)[0]) for name in main.core if name != "relu"} or {1}
-note("relu_seeds", len(spread))
-note("spread", f"{100 * (max(spread) - min(spread)):.1f}")
+counts = {len(standings.over(firm, name)[0]) for name in firm.core if name != "relu"}
+note("spread", standings.spread_in_words(main))
+note("firm_scale", firm.scale)
 note("seeds", " to ".join(f"{count}" for count in dict.fromkeys((min(counts), max(counts)))))
-factors = {f"{stats.t.ppf(0.975, count - 1):.1f}" for count in counts if count > 1} or {"infinitely many"}
-note("factor", " or ".join(sorted(factors)))
+note("factor", " or ".join(sorted({f"{stats.t.ppf(0.975, count - 1):.1f}" for count in counts})))
 
 # %% [markdown]
 # ## Over seeds
 #
 # The test above takes two trained networks as given. Train them again from another seed and both change: ReLU's own accuracy
-# under PGD-50 varied by {glue:text}`spread` points over {glue:text}`relu_seeds` seeds on {glue:text}`data`. A claim about an *activation* must survive
-# that. So the core has several seeds, and we compare within each.
+# under PGD-50 on {glue:text}`data` {glue:text}`spread`. A claim about an *activation* must survive that. This is what several seeds of the core
+# are for, and we compare within each.
 
-# %% mystnb={"image": {"alt": "One row for each activation of the core. Three small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One row for each activation of the core. Small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -223,9 +225,11 @@ Markdown(
 # %% [markdown]
 # *Points above ReLU under PGD-50, on the same n images a seed.*
 #
-# On {glue:text}`data`, with {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
-# seeds need 12.7, three 4.3, and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
-# intervals are several: the more of them, the likelier that one excludes 0 by luck.
+# At scale {glue:text}`firm_scale`, with {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
+# seeds need 12.7 and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
+# intervals are several: the more of them, the likelier that one excludes 0 by luck. So what is called *beyond chance after the correction* has the larger
+# of two p below 0.05 after Holm's correction over the core: that of a t test over the seeds and that of one over the images. The latter is needed
+# because two or three seeds can agree by luck, and then their interval has no width.
 
 # %% [markdown]
 # ## With a weight decay of their own
@@ -261,7 +265,7 @@ note("chance", f"{pairs * 2 / 2 ** len(firm.seeds):g}")
 robustness.redraws(main)
 
 # %% [markdown]
-# Other seeds shake the order too. Of the {glue:text}`pairs` pairs in the core, {glue:text}`same` in the same order in
+# Other seeds shake the order too. At scale {glue:text}`firm_scale`, of the {glue:text}`pairs` pairs in the core, {glue:text}`same` in the same order in
 # all {glue:text}`all_seeds` seeds that these share. If the order were pure chance, about {glue:text}`chance` would.
 
 # %% mystnb={"image": {"alt": "A line for each activation of the core from seed to seed, at the height of its rank, the best on top; names stand at both ends.", "width": "560px"}, "figure": {"caption": "Rank under PGD-50 among the core in each seed; where lines cross, the order depends on the seed. Data, ε and n are in the title; best epoch.", "name": "fig-protocol-places"}} tags=["hide-input"]
@@ -392,11 +396,8 @@ Markdown(f"{standings.margins_in_words(hard, committed)}\n\n{critics.margins(har
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]
 gains = [record.best.outcomes["pgd20"].accuracy - record.last.outcomes["pgd20"].accuracy for record in whole]
-own = [record for record in main.records if not record.collapsed]
-note("main_same", sum(record.best_epoch == len(record.history) - 1 for record in own))
-note("main_whole", len(own))
-note("same_epoch", sum(record.best_epoch == len(record.history) - 1 for record in whole))
-note("whole", len(whole))
+choices = {data_title(one.records[0].run): standings.epochs_in_words(one) for one in (main, digits)}
+note("choices", "; ".join(f"on {place}, {said}" for place, said in choices.items()))
 mean, low, high = float(np.mean(gains)), *stats.t.interval(0.95, len(gains) - 1, np.mean(gains), stats.sem(gains))
 note("mean_gain", f"{abs(100 * mean):.1f} points {'above' if mean > 0 else 'below'}")
 if low > 0:
@@ -411,10 +412,8 @@ note("overfit", overfit)
 # ## Last or best epoch?
 #
 # Adversarial training overfits: on CIFAR-10, robust accuracy typically falls in the later part of training {cite}`rice2020`.
-# This is why the best epoch is chosen, and why it must be chosen on images that are not the test images. On {glue:text}`data`, in
-# {glue:text}`epochs` epochs, there is hardly anything to choose: in {glue:text}`main_same` of {glue:text}`main_whole` runs the best epoch was the last.
-# The digits are trained for longer: {glue:text}`same_epoch` of {glue:text}`whole`. On average over their runs the best is {glue:text}`mean_gain` the last on
-# the test images: {glue:text}`overfit`.
+# This is why the best epoch is chosen, and why it must be chosen on images that are not the test images. Here,
+# {glue:text}`choices`. On average over the runs of the digits the best is {glue:text}`mean_gain` the last on the test images: {glue:text}`overfit`.
 
 # %% mystnb={"image": {"alt": "A scatter plot with the last epoch's PGD-20 accuracy to the right and the best epoch's upwards. The markers lie close to the diagonal line on which the two are equal.", "width": "500px"}, "figure": {"caption": "PGD-20 accuracy on the test images of the last epoch's network and of the best epoch's, every adversarially trained run that did not collapse. Above the line, the epoch chosen on held-out images is the better one. Markers as in {numref}`fig-protocol-tradeoff`. Digits: n = 497, ℓ∞ with ε = 38.25/255.", "name": "fig-protocol-epochs"}} tags=["hide-input"]
 robustness.last_and_best(digits)

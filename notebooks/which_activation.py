@@ -15,7 +15,7 @@ import torch
 from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import Threat
 from robust_activations.figures import answers, choice, claims, measured, prices, sanity, standings
-from robust_activations.figures.rows import under
+from robust_activations.figures.rows import ATTACKS, under
 from robust_activations.studies import curves, protocol
 
 records = studies.collect("all")  # trains what is missing at scale digits
@@ -31,27 +31,31 @@ kept = curves.read(paths.ledger("cpu") / "curves-cpu.json")  # made by `robust-a
 from IPython.display import Markdown
 
 from robust_activations.figures.audits import doubted, sound
-from robust_activations.figures.prose import note
+from robust_activations.figures.prose import listed, note
 
 best = scales[-1]
 headline, short = answers.short(best, levers[best.scale], judged)
+attack = f"{under(levers[best.scale].attack)} (where no other attack is named)"
 imagenet = any(record.run.dataset == "imagenet" for record in ledgers[best.scale])
 gain = answers.reported_gain(judged, "sat-silu", "bai-autoattack")
 tested = "see our own records of it" if imagenet else "which we have not tested"
 note("short_headline", headline)
 note("short_answer", short)
-note("short_attack", under(levers[best.scale].attack))
+note("short_attack", attack)
 note("full_answer", answers.full(best))
 note("others_gain", gain)
 note("others_tested", tested)
+note("levers_attacks", listed(dict.fromkeys(ATTACKS[one.attack] for one in levers.values())))
+note("epochs", best.of("relu")[0].run.schedule.epochs)
+note("next_scale", "paper" if best.scale in ("gpu", "paper") and best.core else "gpu")
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(
     f"**{headline}** {short} Others report {gain} points for SiLU {{cite}}`xie2020` and GELU {{cite}}`bai2021` on "
     f"ImageNet (seen), {tested}.\n\n{answers.cases(best, judged, kept, imagenet)}\n\n"
-    f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {under(levers[best.scale].attack)}, which "
-    f"all of these networks have been through. {answers.full(best)}\n::::"
+    f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {attack}, which all of these "
+    f"networks have been through. {answers.full(best)}\n::::"
 )
 
 # %% [markdown]
@@ -84,7 +88,7 @@ ANSWERS = {
         "sat-silu",
         supported="SiLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
         contradicted="ReLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
-        undecided="Our records do not tell the two apart.",
+        undecided=answers.undecided(judged, "sat-silu", "Our records do not tell the two apart."),
     ),
     "Does SiLU cost accuracy on clean images?": claims.advice(
         judged,
@@ -105,7 +109,7 @@ ANSWERS = {
         "paf-pssilu",
         supported="It was ahead of ReLU. Compare it with SiLU too, which has nothing to learn.",
         contradicted="No: it was behind ReLU.",
-        undecided="Our records do not tell it from ReLU.",
+        undecided=answers.undecided(judged, "paf-pssilu", "Our records do not tell it from ReLU."),
     ),
     "SPLASH?": claims.advice(
         judged,
@@ -119,7 +123,8 @@ ANSWERS = {
         "sparta-silu",
         supported="It was ahead of SiLU. Its convolutions have their price: see below.",
         contradicted="No: SiLU, which costs no convolution, was ahead.",
-        undecided="Take SiLU, which costs no convolution: our records do not tell the two apart.",
+        undecided="Take SiLU, which costs no convolution. "
+        + answers.undecided(judged, "sparta-silu", "Our records do not tell the two apart."),
     ),
     "Can SPLASH stand in for adversarial training?": claims.advice(
         judged,
@@ -139,7 +144,7 @@ ANSWERS = {
         judged,
         "yu-curvature",
         supported="A second derivative of 5 was ahead of 0.5 and of ReLU's jump.",
-        contradicted="Not as proposed: a second derivative of 5 was not ahead of 0.5 and of ReLU's jump.",
+        contradicted="Not as proposed: a second derivative of 5 was behind one of those that it was to beat.",
         undecided="Our records do not show the optimum that was proposed; {numref}`fig-sat-curvature` has them all.",
     ),
     "Is a longer training a substitute?": claims.advice(
@@ -165,7 +170,7 @@ Markdown("\n\n".join(f"**{said}**" for one in levers.values() if (said := choice
 # that one *in a single thing*: another activation, another seed, twice the epochs, a narrower or wider network, another way of training. Each is
 # compared with it on the same test images, under the strongest attack that all of them have been through.
 
-# %% mystnb={"image": {"alt": "Two panels, CIFAR-10 above the digits, with a row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named, and SiLU and GELU.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. The dots of a long row take turns in height, which means nothing. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A panel for each scale, the largest on top and the digits below, with a row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named, and SiLU and GELU.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. The dots of a long row take turns in height, which means nothing. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
 choice.lever_figure({f"{titles[scale]},\n{under(one.attack)}": one for scale, one in levers.items()})
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -194,7 +199,7 @@ prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 #
 # The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each pair of panels the upper
 # shows networks that were trained on attacked images, the lower those that were not. Between the curves of a panel lies the activation (and the luck
-# of one seed), between the panels lies the training. How an attack on each looks: {doc}`/notebooks/pictures`.
+# of each training), between the panels lies the training. How an attack on each looks: {doc}`/notebooks/pictures`.
 
 # %% tags=["hide-input"]
 digit = data.load("digits")
@@ -221,14 +226,14 @@ def live(run):
 
 
 def curve(make, name):
-    """The first seed that there is: at the digits seed 0, elsewhere one whose network was kept."""
+    """The first seed that there is, and its curve: at the digits seed 0, elsewhere one whose network was kept."""
     several = [make(name, seed=seed) for seed in protocol.SEEDS]
     if several[0].dataset == "digits":
-        return live(several[0])
-    return next((kept[run.id] for run in several if run.id in kept), None)
+        return (one := live(several[0])) and (0, one)
+    return curves.first(kept, several)
 
 
-panels, absent = {}, {}
+panels, absent, seeds = {}, {}, {}
 for place, both in plans.items():
     found = {how: {name: curve(make, name) for name in shown_names} for how, make in both.items()}
     names = [name for name in shown_names if all(own[name] for own in found.values())]  # trained both ways
@@ -236,18 +241,21 @@ for place, both in plans.items():
     radius = both["trained on attacked images"]("relu").threat.radius
     for how, own in found.items():
         if names:
-            title = f"{place}, {how}, n = {own[names[0]].n}"
-            panels[place, how] = sanity.falling({name: own[name] for name in names}, title, radius)
+            seeds[place, how] = {name: own[name][0] for name in names}
+            title = f"{place}, {how}, n = {own[names[0]][1].n}"
+            panels[place, how] = sanity.falling({name: own[name][1] for name in names}, title, radius)
 
-# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One seed, best epoch. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One network each, best epoch; the list below says of which seed. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())
 
 # %% tags=["remove-cell"]
-words = []
+words, small = [], next((one for one in scales if one.scale == "cpu"), None)
 for (place, how), panel in panels.items():
     at = panel.x.index(panel.mark)
     left = answers.left([100 * own[at].value for own in panel.curves.values()])
-    words.append(f"{place} at ε = {panel.x[at]:.2g}, {how}: {left} ({standings.words(panel.curves)}).")
+    words.append(f"{place} at ε = {panel.x[at]:.2g}, {how}: {left} ({answers.of_seeds(seeds[place, how])}).")
+    if small and (place, how) == ("CIFAR-10", "trained on attacked images"):
+        words[-1] += f" {answers.beside_mean(small, seeds[place, how])}"
 words += [
     f"{place}: no curves of {standings.words(names)}, which were not kept in both trainings."
     for place, names in absent.items()
@@ -278,16 +286,16 @@ Markdown(
 # %% [markdown]
 # - **Small effects are out of sight.** Not to see one is not evidence that there is none.
 # - **Seeds.** Where ReLU has one seed, the interval is that of the images alone; another training of the same network would move it.
-# - **Short training.** What overfits late, or pays late, has no time to do so in a few epochs; {cite:t}`singla2021` and {cite:t}`xie2020` are about
-#   long trainings.
+# - **Short training.** What overfits late, or pays late, has little time to do so in {glue:text}`epochs` epochs, those of the largest scale here;
+#   {cite:t}`singla2021` and {cite:t}`xie2020` are about long trainings.
 # - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation. The figures here do not; {doc}`/notebooks/protocol_01_ranking` has a table
 #   of those that were tuned.
-# - **Attacks.** The figures on this page rest on PGD-50 on the cross-entropy, an upper bound, and differences of a point or two may be those of the
-#   attack. How much more a margin loss breaks, at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds AutoAttack, the claims are judged
+# - **Attacks.** {numref}`fig-choice-levers` rests on {glue:text}`levers_attacks`, {numref}`fig-choice-eps` on PGD-20 and {numref}`fig-choice-price` on
+#   PGD-50. PGD on the cross-entropy gives upper bounds, and differences of a point or two may be those of the attack. How much more a margin loss breaks, at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds AutoAttack, the claims are judged
 #   by that.
 #
-# What would change our mind: a difference to ReLU at scale `gpu`, over three seeds, under AutoAttack. `robust-activations run protocol --scale gpu`
-# makes these records, and this page changes with them. Which records there are, and where they were made: {doc}`/notebooks/records`.
+# What would change our mind: a difference to ReLU at scale {glue:text}`next_scale`, over three seeds, under AutoAttack. The command
+# `robust-activations run protocol --scale SCALE` makes these records, and this page changes with them. Which records there are, and where they were made: {doc}`/notebooks/records`.
 #
 # ## If you teach: five figures
 #
@@ -309,7 +317,7 @@ Markdown(
         [
             *(f"- {choice.weighed(one)}" for one in levers.values() if one.found),
             f"- All claims of this book. {claims.summary(judged)}",
-            "- The largest gains of smooth activations are reported for ImageNet, where we have no records.",
+            f"- The largest gains of smooth activations are reported for ImageNet, {tested}.",
         ]
     )
 )

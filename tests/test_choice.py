@@ -96,12 +96,14 @@ def test_the_table_counts_and_names_the_ends():
 def test_the_conclusion_names_what_gains_most():
     found = of((RECIPE("silu"), 110), (LONGER, 140), (WIDER, 104), (RECIPE("relu", seed=1), 97))
     assert choice.conclusion(found) == (
-        "On 8×8 digits doubling the epochs gained more (+20.0) than any of 1 activations (at most +5.0); another seed "
-        "alone moves ReLU by −1.5 points."
+        "At `digits`, on 8×8 digits, doubling the epochs gained more (+20.0) than any of 1 activations (at most +5.0); "
+        "another seed alone moves ReLU by −1.5 points."
     )
     small = choice.conclusion(of((RECIPE("silu"), 106), (WIDER, 104)))
-    assert small.startswith("On 8×8 digits SiLU gained more (+3.0) than any other change that is recorded (at most ")
-    assert small.endswith("width 32, +2.0); no other seed of ReLU is recorded.")
+    assert small == (
+        "At `digits`, on 8×8 digits, SiLU gained more (+3.0) than any other change that is recorded, at most +2.0 by "
+        "another network (width 32); no other seed of ReLU is recorded."
+    )
     chance = choice.conclusion(of((RECIPE("silu"), 101), (WIDER, 104)))
     assert "another network (width 32) gained more (+2.0, which may be chance) than any" in chance
     assert choice.conclusion(of((WIDER, 104))) == ""
@@ -109,12 +111,13 @@ def test_the_conclusion_names_what_gains_most():
 
 def test_words_weigh_gains_with_gains_and_losses_with_losses():
     words = choice.weighed(of((RECIPE("silu"), 110), (RECIPE("elu"), 98), (LONGER, 140), (WIDER, 104), (DECAYED, 60)))
+    assert "1 of 2 activations gained on ReLU's run beyond the chance of the images and none lost." in words
     assert "They reach from ELU, −1.0 to SiLU, +5.0 points." in words
-    assert "What gained more than the best of them: 16 epochs, +20.0." in words
-    assert "What lost more than the worst: 0.01, −20.0." in words
+    assert "What gained more than the best of them: doubling the epochs, +20.0." in words
+    assert "What lost more than the worst: another weight decay (0.01), −20.0." in words
     assert "width 32" not in words
     small = choice.weighed(of((RECIPE("silu"), 100), (WIDER, 101)))
-    assert "What gained more than the best of them: width 32, +0.5, which may be chance." in small
+    assert "What gained more than the best of them: another network (width 32), +0.5, which may be chance." in small
     assert "None of the other changes that are recorded (1) gained more" in choice.weighed(
         of((RECIPE("silu"), 150), (WIDER, 104))
     )

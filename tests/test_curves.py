@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,10 @@ def test_what_the_command_prints_is_what_is_read(call, made, tmp_path):
     status, out, _ = call("evaluate", path, "--radii", RADII[0], "--samples", N)
     assert (status, out.split()[:4]) == (0, ["RIGHT", "OF", "0/255", "12.75/255"])
     assert out.split()[5:8] == [f"{count}" for count in (N, *curve.correct[:2])]
+
+
+def test_the_first_seed_that_was_kept_comes_with_its_curve():
+    seeds = [replace(tiny.RUN, seed=seed) for seed in range(3)]
+    kept = {seeds[seed].id: curves.Curve((0.0,), (seed,), 10) for seed in (1, 2)}
+    assert curves.first(kept, seeds) == (1, kept[seeds[1].id])
+    assert curves.first(kept, seeds[:1]) is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from robust_activations import models
 from robust_activations.figures import style
@@ -16,13 +17,24 @@ from robust_activations.figures.claims import UNTESTED, measured
 from robust_activations.figures.comparisons import span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points
-from robust_activations.figures.rows import data_title
-from robust_activations.figures.standings import Standings, against_relu, clear, from_every_seed, over, words
+from robust_activations.figures.rows import DATA, data_title
+from robust_activations.figures.standings import (
+    Standings,
+    added_in_words,
+    against_relu,
+    clear,
+    firm,
+    from_every_seed,
+    over,
+    words,
+)
 from robust_activations.run import Run
-from robust_activations.studies import Judged, protocol
+from robust_activations.studies import Judged, Verdict, protocol
 from robust_activations.studies.curves import Curve
 
 COUNTS = ("None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+ALONE = "beyond the chance of the images but by one seed each"
+SIDES = {"supported": "ahead", "contradicted": "behind", "undecided": "undecided"}
 
 
 def comparable(one: Standings) -> bool:
@@ -37,47 +49,85 @@ def short(one: Standings, lever: Levers, judged: Iterable[Judged]) -> tuple[str,
     """For a reader who knows no term of this book: a yes or no in a line, and the numbers behind it.
 
     The numbers are of the same attack and networks, those of `choice.levers`; a gain over several networks is named
-    besides.
+    besides, with its attack. A gain is one only beyond the luck of a run: over seeds.
     """
     own = lever.of(ACTIVATION)
     if not own:
         return "Short answer: our records cannot say yet.", ""
-    told = told_apart(change.comparison for change in own)
-    clean = _untrained(lever)
-    headline = "hardly, as far as we can see."
-    if told.above:
-        headline = f"some do. More robust than ReLU beyond chance: {listed(told.above[::-1])}."
-    over_many = _over_networks(one, judged)
-    if over_many and not told.above:
-        headline = "a little at most, as far as we can see."
-    text, widest = "", max(abs(change.points) for change in own)
+    told, silu = told_apart(change.comparison for change in own), _silu(one, judged)
+    clean, over_many = _untrained(lever), _over_networks(one, silu)
+    headline, text, widest = _headline(one, told.above[::-1], silu), "", max(abs(change.points) for change in own)
     if clean < -widest:
         headline += f" How a network is trained matters {'far ' if clean < -3 * widest else ''}more."
         text = f"On {data_title(_relu(one))}, training without attacks costs {-clean:.0f} points of robust accuracy. "
     low, high = points(own[0].points / 100), points(own[-1].points / 100)
-    text += f"Swapping ReLU for one of {len(own)} other activations moves it by {low} to {high}"
+    text += f"Swapping ReLU for one of {len(own)} other activations moves {'it' if text else 'robust accuracy'} by "
+    text += f"{low} to {high}"
     text += "." if told.above else f", and no {'single ' if over_many else ''}gain is beyond chance."
     text += over_many
     if told.below:
-        count = COUNTS[len(told.below)] if len(told.below) < len(COUNTS) else f"{len(told.below)}"
-        text += f" {count} {'is' if len(told.below) == 1 else 'are'} worse: {listed(told.below)}."
-    return f"Short answer: {headline}", f"{text} This rests on {_basis(one)}."
+        behind = _among(told.below, firm(one))
+        losers = behind or told.below
+        count = COUNTS[len(losers)] if len(losers) < len(COUNTS) else f"{len(losers)}"
+        where = f"over its {len(one.of('relu'))} seeds" if behind else ALONE
+        text += f" {count} {'is' if len(losers) == 1 else 'are'} behind ReLU {where}: {listed(losers)}."
+    return f"Short answer: {headline}", f"{text} Where nothing else is said, this rests on {_basis(one)}."
 
 
-def _over_networks(one: Standings, judged: Iterable[Judged]) -> str:
-    """What is ahead of ReLU over several networks: SiLU by the verdict on it, others by their interval over seeds."""
-    said = ""
+def _headline(one: Standings, above: Sequence[str], silu: Mapping[str, Verdict]) -> str:
+    """Follows who is ahead of ReLU, the titles `above` by the first seeds: over seeds, or by one seed each."""
+    data, seeds = data_title(_relu(one)), len(one.of("relu"))
+    if sure := _among(above, clear(one)):
+        return f"some do. More robust than ReLU on {data}, beyond chance over seeds: {listed(sure)}."
+    if each := _among(above, firm(one)):
+        return f"perhaps. Ahead of each of {seeds} seeds of ReLU on {data}, {ALONE}: {listed(each)}."
+    if above:
+        return f"perhaps. Ahead of ReLU on {data}, {ALONE}: {listed(above)}."
+    if _ahead(one) or any(part.said == "supported" for part in silu.values()):
+        everywhere = all(part.label != "contradicted" for part in silu.values())
+        return f"a little at most{'' if everywhere else ', and not on all data'}, as far as we can see."
+    return "hardly, as far as we can see."
+
+
+def _among(titles: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Those titles that are of one of these activations."""
+    own = {style.title(name) for name in names}
+    return [title for title in titles if title in own]
+
+
+def _silu(one: Standings, judged: Iterable[Judged]) -> dict[str, Verdict]:
+    """The verdict on SiLU against ReLU at this scale, by data set; nothing where that is not tested."""
     for own in judged:
-        silu = own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.said == "supported"
-        if silu and own.verdict.points:
-            gain = points(own.verdict.points.value / 100)
-            said += f" Over all networks that are recorded with both, SiLU is ahead of ReLU by {gain} points."
-    ahead = [name for name in clear(one) if over(one, name)[1][0] > 0]
+        if own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.label != UNTESTED:
+            return dict(own.verdict.parts) or {_relu(one).dataset: own.verdict}
+    return {}
+
+
+def _ahead(one: Standings) -> list[str]:
+    """The activations that are ahead of ReLU over seeds."""
+    return [name for name in clear(one) if over(one, name)[1][0] > 0]
+
+
+def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
+    """What is told from ReLU over several networks: SiLU by the verdict on it on each data set, if any is decided on
+    more than one seed, and what is ahead over seeds; each with its attack, and whether seeds were added.
+    """
+    said, ahead = "", _ahead(one)
+    if any(part.said in ("supported", "contradicted") for part in silu.values()):
+        said += " SiLU against ReLU, over all recorded pairs of networks that were trained on attacked images: "
+        said += f"{listed(map(_side, silu, silu.values()))}."
     if ahead:
         gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
-        said += f" Over seeds alone, ahead of it beyond chance: {gains} ({len(ahead)} of {len(one.core) - 1}, "
-        said += "not corrected for their number)."
-    return said
+        said += f" Over seeds alone, ahead of ReLU beyond chance under PGD-50: {gains} ({len(ahead)} of "
+        said += f"{len(one.core) - 1}, corrected for their number)."
+    added = added_in_words(one)
+    return f"{said} {added}" if said and added else said
+
+
+def _side(dataset: str, part: Verdict) -> str:
+    """`ahead on CIFAR-10 (+1.0 points under PGD-50)`."""
+    numbers, alone = re.split("[,;]", measured(part))[0], ", one seed" if part.said != part.label else ""
+    return f"{SIDES[part.label]} on {DATA.get(dataset, dataset)} ({numbers}{alone})"
 
 
 def _untrained(lever: Levers) -> float:
@@ -117,7 +167,7 @@ def full(one: Standings) -> str:
     count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
     text = (
         f"At scale {one.scale} ({one.title()}), under PGD-50, the first seed of each, corrected for their number, our "
-        f"records tell {count} from ReLU"
+        f"records tell {count} from ReLU beyond the chance of the images"
     )
     sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
     text += f": {listed(sides)}." if sides else "."
@@ -129,10 +179,25 @@ def full(one: Standings) -> str:
     if core := [name for name in one.core if name != "relu"]:
         counts = {len(over(one, name)[0]) for name in core}
         seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
-        firm = clear(one)
-        text += f" Over {seeds} seeds {len(firm) or 'none'} of {len(core)} differ from it beyond chance"
-        text += f": {words(firm)}." if firm else "."
+        told = clear(one)
+        text += f" Over {seeds} seeds, corrected for their number, {len(told) or 'none'} of {len(core)} differ from it "
+        text += f"beyond chance: {words(told)}." if told else "beyond chance."
+        if added := added_in_words(one):
+            text += f" {added}"
     return text
+
+
+def undecided(judged: Iterable[Judged], name: str, otherwise: str) -> str:
+    """Of a claim whose verdict at the largest scale is undecided: that data sets do not agree, or `otherwise`."""
+    tested = [x.verdict for x in judged if x.claim.id == name and x.verdict.label != UNTESTED]
+    if tested and any(part.label != "undecided" for part in tested[-1].parts.values()):
+        return f"Our records do not say the same on all data ({_by_data(tested[-1])})."
+    return otherwise
+
+
+def _by_data(verdict: Verdict) -> str:
+    """`CIFAR-10: supported; CIFAR-100: contradicted, one seed`."""
+    return "; ".join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
 
 
 # ---- case by case -----------------------------------------------------------------------------------------------
@@ -167,42 +232,54 @@ def _reported(judged: Iterable[Judged], name: str) -> str:
 
 
 def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
-    """Follows the verdict on SiLU at the largest scale that has one, and whether anything gained beyond chance."""
-    above, own = told_apart(against_relu(one).values()).above, [x for x in judged if x.claim.id == "sat-silu"]
-    tested = [x for x in own if x.verdict.label != UNTESTED]
-    sure, why, use = "Not tested yet", "", "**What you have**"
-    if tested:
-        verdict, scale = tested[-1].verdict, tested[-1].scale
-        sure = f"SiLU: **{verdict.said}** at `{scale}`"
+    """SiLU by the verdict on it at the largest scale that has one, others where they gained beyond chance over seeds.
+
+    A gain by one seed, or a verdict that rests on one, recommends nothing: it is named.
+    """
+    own = [x for x in judged if x.claim.id == "sat-silu" and x.verdict.label != UNTESTED]
+    above = told_apart(against_relu(one).values()).above
+    use = [name for name in clear(one) if name in above and name != "silu"]
+    each = [name for name in firm(one) if name in above and name not in (*use, "silu")]
+    sure = [f"{words(use)}: beyond chance over seeds at `{one.scale}`"] if use else []
+    if each:
+        sure.append(f"{words(each)}: by one seed, but against each of {len(one.of('relu'))} of ReLU, at `{one.scale}`")
+    why = ""
+    if own:
+        verdict, scale = own[-1].verdict, own[-1].scale
+        sure.append(f"SiLU: **{verdict.said}** at `{scale}`" + (f" ({_by_data(verdict)})" if verdict.parts else ""))
         why = f"SiLU against ReLU: {measured(verdict)}. "
-        use = "**SiLU**" if verdict.label == "supported" else use
-    if above:
-        use = f"**{words(above)}**"
-        sure = f"Beyond chance at `{one.scale}`, on the first seed. {sure}"
-    elif use == "**What you have**":
-        use += ", or compare it with SiLU under *your* recipe, over three seeds"
-    count = f"Of {len(against_relu(one))} single runs {len(above) or 'none'} gained on ReLU beyond chance."
+        use = ["silu", *use] if verdict.said == "supported" else use
+    what = f"**{words(use)}**"
+    if not use:
+        what = f"**What you have**, or compare it with {words(['silu', *each])} under *your* recipe, over three seeds"
+    why += f"Of {len(against_relu(one))} single runs {len(above) or 'none'} gained on ReLU's beyond the chance of the "
+    why += f"images ({words(above)})." if above else "images."
     return [
         "Adversarial training on small images",
-        use,
-        sure,
-        f"{why}{count} Other changes may be worth more: {{numref}}`fig-choice-levers`.",
+        what,
+        "; ".join(sure) or "Not tested yet",
+        f"{why} Other changes may be worth more: {{numref}}`fig-choice-levers`.",
     ]
 
 
 def _avoid(one: Standings) -> list[str]:
-    found = against_relu(one)
+    """What fell behind by more than the luck of ReLU's one run, and what collapsed; the rest is only named."""
+    found, seeds = against_relu(one), len(one.of("relu"))
     below = told_apart(found.values()).below
+    told = [name for name in below if name in firm(one)]
     fell = [name for name in dict.fromkeys(record.run.activation for record in one.collapsed) if name not in found]
-    seeds = len(one.of("relu"))
-    firm = [name for name in from_every_seed(one) if name in below]
-    sure = f"At `{one.scale}`, beyond chance"
-    sure += f", from each of ReLU's {seeds} seeds: {words(firm)}" if seeds > 1 and below else ""
-    values = [points(found[name].at.value) for name in below]
-    why = f"{listed(values)} points under PGD-50" if below else "None is below ReLU beyond chance"
+    losses = listed(f"{style.title(name)} {points(found[name].at.value)}" for name in below)
+    why = f"Points under PGD-50: {losses}" if below else "None is below ReLU beyond the chance of the images"
     why += f"; training collapsed with {words(fell)}" if fell else ""
-    use = f"**Not** {words([*below, *fell])}" if below or fell else "Nothing to avoid that we know of"
-    return ["Any adversarial training", use, sure, f"{why}."]
+    sure = [f"over ReLU's {seeds} seeds: {words(told)}"] if told else []
+    rest = [name for name in below if name not in told]
+    sure += [f"beyond the chance of the images, by one seed each: {words(rest)}"] if rest else []
+    return [
+        "Any adversarial training",
+        f"**Not** {words([*told, *fell])}" if told or fell else "Nothing to avoid that we are sure of",
+        f"At `{one.scale}` {'; '.join(sure) or 'no loss is beyond chance'}",
+        f"{why}.",
+    ]
 
 
 def _untrained_case(kept: Mapping[str, Curve]) -> list[str]:
@@ -224,3 +301,21 @@ def left(shares: Sequence[float]) -> str:
     """Percent of images: `all are at 0 %`, or the range."""
     low, high = (f"{end(shares):.1f}".removesuffix(".0") for end in (min, max))
     return f"all are at {low}{NBSP}%" if low == high else f"they lie between {low} and {high}{NBSP}%"
+
+
+def of_seeds(seeds: Mapping[str, int]) -> str:
+    """Activations with the seeds of their networks: `ReLU and SiLU, seed 0`, `ReLU (seed 1) and SiLU (seed 0)`."""
+    if len(alike := {*seeds.values()}) == 1:
+        return f"{words(seeds)}, seed {alike.pop()}"
+    return listed(f"{style.title(name)} (seed {seed})" for name, seed in seeds.items())
+
+
+def beside_mean(one: Standings, seeds: Mapping[str, int]) -> str:
+    """How far these seeds of these activations lie from the mean of all seeds of the same activation, under PGD-50."""
+    said = []
+    for name, seed in seeds.items():
+        own = {key: record.best.outcomes["pgd50"].accuracy for key, record in one.of(name).items()}
+        if seed in own and len(own) > 1:
+            off = points(own[seed] - fmean(own.values()))
+            said.append(f"{style.title(name)} {off} points ({len(own)} seeds)")
+    return f"Against the mean of all seeds of the same activation, under PGD-50: {listed(said)}." if said else ""

@@ -170,13 +170,13 @@ def conclusion(one: Levers) -> str:
     if not own or not others:
         return ""
     base, high, best = protocol.recipe(one.scale)("relu"), own[-1], max(others, key=lambda change: change.points)
-    where = data_title(base)
+    text = f"At `{one.scale}`, on {data_title(base)}, "
     if best.points > high.points:
-        text = f"On {where} {_done(best, base)} gained more ({_gain(best)}) than any of {len(own)} "
+        text += f"{_done(best, base)} gained more ({_gain(best)}) than any of {len(own)} "
         text += f"activations (at most {points(high.points / 100)})"
     else:
-        text = f"On {where} {high.label} gained more ({_gain(high)}) than any other change that is "
-        text += f"recorded (at most {best.said})"
+        text += f"{high.label} gained more ({_gain(high)}) than any other change that is recorded, at most "
+        text += f"{points(best.points / 100)} by {_done(best, base)}"
     moved = listed(points(change.comparison.at.value) for change in seeds)
     alone = f"another seed alone moves ReLU by {moved} points" if seeds else "no other seed of ReLU is recorded"
     return f"{text}; {alone}."
@@ -187,7 +187,7 @@ def _gain(change: Change) -> str:
 
 
 def _done(change: Change, base: Run) -> str:
-    """`doubling the epochs`, or the change in other words."""
+    """`doubling the epochs`, `another weight decay (0.01)`."""
     if change.label == f"{2 * base.schedule.epochs} epochs":
         return "doubling the epochs"
     return f"{change.kind} ({change.label})"
@@ -201,22 +201,24 @@ def weighed(one: Levers) -> str:
     told = told_apart(change.comparison for change in own)
     low, high = own[0], own[-1]
     text = (
-        f"At `{one.scale}`, {under(one.attack)}, {len(told.above) or 'none'} of {len(own)} activations gained on ReLU "
-        f"beyond chance and {len(told.below) or 'none'} lost. They reach from {low.said} to {high.said} points."
+        f"At `{one.scale}`, {under(one.attack)}, {len(told.above) or 'none'} of {len(own)} activations gained on "
+        f"ReLU's run beyond the chance of the images and {len(told.below) or 'none'} lost. They reach from {low.said} "
+        f"to {high.said} points."
     )
     others = [change for change in one.found if change.kind != ACTIVATION]
     gains = [change for change in others if change.points > max(high.points, 0)]
     losses = [change for change in others if change.points < min(low.points, 0)]
+    base = protocol.recipe(one.scale)("relu")
     if gains:
-        text += f" What gained more than the best of them: {_named(gains[::-1])}."
+        text += f" What gained more than the best of them: {_named(gains[::-1], base)}."
     elif others:
         text += f" None of the other changes that are recorded ({len(others)}) gained more than the best of them."
-    return text + (f" What lost more than the worst: {_named(losses)}." if losses else "")
+    return text + (f" What lost more than the worst: {_named(losses, base)}." if losses else "")
 
 
-def _named(found: Sequence[Change]) -> str:
-    firm = sorted(found, key=lambda change: -abs(change.points))[:4]
-    return listed(f"{one.said}{'' if one.comparison.differs else ', which may be chance'}" for one in firm)
+def _named(found: Sequence[Change], base: Run) -> str:
+    far = sorted(found, key=lambda change: -abs(change.points))[:4]
+    return "; ".join(f"{_done(one, base)}, {_gain(one)}" for one in far)
 
 
 def lever_figure(panels: Mapping[str, Levers]) -> Figure:

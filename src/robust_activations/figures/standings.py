@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Int
@@ -19,12 +19,12 @@ from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Check, Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.comparisons import Comparison, corrected, told_apart
+from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
 from robust_activations.figures.rows import Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import over_seeds
+from robust_activations.stats import holm, over_images, over_seeds
 from robust_activations.studies import paired, protocol
 from robust_activations.studies.audit import evaluations
 from robust_activations.studies.curves import Curve
@@ -129,9 +129,34 @@ def over(one: Standings, name: str, attack: str = "pgd50") -> tuple[dict[int, fl
 
 
 def clear(one: Standings) -> list[str]:
-    """The activations of the core whose interval over seeds excludes 0."""
-    intervals = {name: over(one, name)[1] for name in one.core if name != "relu"}
-    return [name for name, (_, low, high) in intervals.items() if low > 0 or high < 0]
+    """The activations of the core that differ from ReLU beyond chance: over seeds and over images, after Holm's
+    correction over the core.
+
+    Either alone can err: seeds that happen to agree have no spread at all, and many images hide how much a training
+    varies.
+    """
+    names = [name for name in one.core if name != "relu"]
+    return [name for name, p in zip(names, holm([_p(one, name) for name in names]), strict=True) if p < 0.05]
+
+
+def _p(one: Standings, name: str, attack: str = "pgd50") -> float:
+    """The larger p of two t tests that the difference to ReLU is 0, of the seeds that both have: one whose unit is a
+    seed and one whose unit is an image."""
+    own, relu = one.of(name), one.of("relu")
+    both = [[own[seed].best.outcomes[attack], relu[seed].best.outcomes[attack]] for seed in relu if seed in own]
+    each = [a.right.astype(float) - b.right for a, b in both]
+    by_seed = over_images([np.array([values.mean() for values in each])], [1.0])  # the same test, of seeds
+    return max(by_seed.p, over_images(each, [1 / len(each)] * len(each)).p)
+
+
+def firm(one: Standings) -> list[str]:
+    """The activations that differ from ReLU by more than the luck of its one run: those of the core over seeds
+    (`clear`), others whose first seed differs from every one of several seeds of ReLU.
+
+    The latter have the luck of their own one run still.
+    """
+    several = from_every_seed(one) if len(one.of("relu")) > 1 else []
+    return [*clear(one), *(name for name in several if name not in one.core)]
 
 
 def detectable(discordant: int, level: float = 0.05) -> int:
@@ -217,10 +242,12 @@ def against_relu_in_words(one: Standings) -> str:
     said = [f"After Holm's correction {len(better) + len(worse)} of {len(rows)} activations differ from ReLU."]
     said.append(f"**More robust:** {words(better)}. **Less robust:** {words(worse)}.")
     if (seeds := len(one.of("relu"))) > 1:
-        firm = words(from_every_seed(one))
+        every = words(from_every_seed(one))
         said.append(
-            f"That is against one ReLU. What differs, to the same side, from each of its {seeds} seeds: {firm}."
+            f"That is against one ReLU. What differs, to the same side, from each of its {seeds} seeds: {every}."
         )
+    else:
+        said.append("That is against one ReLU, beyond the chance of the images alone; no other seed of it is recorded.")
     if fell := dict.fromkeys(record.run.activation for record in one.collapsed):
         said.append(f"Collapsed, and not compared: {words(fell)}.")
     if same := twins(one):
@@ -231,24 +258,75 @@ def against_relu_in_words(one: Standings) -> str:
 
 
 def over_seeds_in_words(one: Standings) -> str:
-    """The core: which differences to ReLU have an interval over seeds that excludes 0, and which keep their sign.
-
-    Where ReLU is last in all seeds, how often that would be so by the luck of trainings alone.
+    """The core: which intervals over seeds of the difference to ReLU exclude 0, which activations differ beyond chance
+    after the correction, which keep their side, and whether ReLU is last in all seeds; and whether seeds were added.
     """
-    by_seed = {name: over(one, name)[0] for name in one.core if name != "relu"}
+    found = {name: over(one, name) for name in one.core if name != "relu"}
+    outside = [name for name, (_, (_, low, high)) in found.items() if low > 0 or high < 0]
+    by_seed = {name: values for name, (values, _) in found.items()}
     above = [name for name, own in by_seed.items() if min(own.values()) > 0]
     below = [name for name, own in by_seed.items() if max(own.values()) < 0]
     mixed = [name for name in by_seed if name not in (*above, *below)]
-    said = f"The interval excludes 0 for: {words(clear(one))}. Above ReLU in every seed: {words(above)}; below it in "
-    said += f"every seed: {words(below)}; now above and now below: {words(mixed)}."
+    said = f"The interval excludes 0 for: {words(outside)}. Beyond chance after the correction: {words(clear(one))}. "
+    said += f"Above ReLU in every seed: {words(above)}; below it in every seed: {words(below)}; now above and now "
+    said += f"below: {words(mixed)}."
     count, seeds = len(one.core), one.seeds
     if count > 2 and seeds and all(own[seed] > 0 for own in by_seed.values() for seed in seeds):
-        said += f" ReLU is the last of {count} in each of the {len(seeds)} seeds that all have. If only the luck of "
-        said += f"trainings ordered them, that would happen one time in {count ** len(seeds):,}; "
-        said += "the images are the same in all of them."
+        said += f" ReLU is the last of {count} in each of the {len(seeds)} seeds that all have. That is less than it "
+        said += "seems: within a seed all are compared with one and the same ReLU, and those that are much alike "
+        said += "(PSiLU starts as SiLU) rise and fall together."
+    if added := added_in_words(one):
+        said += f" {added}"
     fell = {record.run.activation for record in one.collapsed}
     lost = [name for name in protocol.core(one.scale) if name in fell]
     return said + (f" Not shown, because a seed collapsed: {words(lost)}." if lost else "")
+
+
+def added_in_words(one: Standings) -> str:
+    """Where intervals over seeds have some that were added after a look at the first ones (`protocol.MORE`): that they
+    were, what the first look showed, and what a second one does to a test at 5 %. Else nothing.
+    """
+    first, by_seed = protocol.SEEDS, {name: over(one, name)[0] for name in one.core if name != "relu"}
+    more = {name: own for name, own in by_seed.items() if not {*own} <= {*first}}
+    if not more:
+        return ""
+    looks = listed(
+        f"{style.title(name)} {span(Interval(*over_seeds([own[seed] for seed in first if seed in own])))}"
+        for name, own in more.items()
+    )
+    seeds = listed(map(str, sorted({seed for own in more.values() for seed in own} - {*first})))
+    share = looked_twice(len(first), max(map(len, more.values())))
+    return (
+        f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
+        f"({looks}): two looks raise the risk of a false alarm from 5 to about {100 * share:.0f}{NBSP}%."
+    )
+
+
+@cache
+def looked_twice(first: int, seeds: int, times: int = 100_000) -> float:
+    """How often a t test at 5 % finds something where nothing is, if it is made again with more seeds whenever the
+    first ones agree in sign and fail it; by simulation.
+    """
+    values = np.random.default_rng(0).normal(size=(times, seeds))
+    early, late = (stats.ttest_1samp(own, 0.0, axis=1).pvalue < 0.05 for own in (values[:, :first], values))
+    agree = abs(np.sign(values[:, :first]).sum(1)) == first
+    return float((early | (agree & late)).mean())
+
+
+def spread_in_words(one: Standings) -> str:
+    """How far apart ReLU's own seeds are under PGD-50: `varied by 1.6 points over 5 seeds`."""
+    own = [record.best.outcomes["pgd50"].accuracy for record in one.of("relu").values()]
+    if len(own) < 2:
+        return "is known of one seed alone"
+    return f"varied by {100 * (max(own) - min(own)):.1f} points over {len(own)} seeds"
+
+
+def epochs_in_words(one: Standings) -> str:
+    """In how many of the runs that did not collapse the best epoch was the last, and whether there was a choice."""
+    own = [record for record in one.records if not record.collapsed]
+    last = sum(record.best_epoch == len(record.history) - 1 for record in own)
+    said = f"in {one.records[0].run.schedule.epochs} epochs, the best epoch was the last in {last} of {len(own)} runs"
+    return said + (": there was hardly anything to choose" if last > 0.9 * len(own) else "")
 
 
 def across_in_words(one: Standings, other: Standings) -> str:
@@ -372,7 +450,8 @@ def check_table(records: Iterable[Record]) -> str:
     for name, cases in found.items():
         worst, record = max(cases, key=lambda case: case[0].value)
         run = record.run
-        where = f"{style.title(run.activation)}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
+        options = "".join(f", {key} {value}" for key, value in run.model_options.items())
+        where = f"{style.title(run.activation)}{options}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
         rows.append(
             [
                 CHECKS.get(name, cases[0][0].question),

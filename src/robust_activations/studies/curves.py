@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +22,7 @@ from robust_activations import checkpoints, provenance, runs
 from robust_activations.attacks import Threat, pixels
 from robust_activations.errors import UserError
 from robust_activations.evaluation import AnyImages, Suite, evaluate
+from robust_activations.run import Run
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,8 @@ def read(path: Path) -> dict[str, Curve]:
     """The curves of a file by the id of their run; of a file that is not there, none."""
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return {row["id"]: Curve(tuple(map(pixels, row["radii"])), tuple(row["correct"]), row["n"]) for row in rows}
+
+
+def first(kept: Mapping[str, Curve], runs: Iterable[Run]) -> tuple[int, Curve] | None:
+    """The seed and the curve of the first of these runs whose network was kept; None if there is none."""
+    return next(((run.seed, kept[run.id]) for run in runs if run.id in kept), None)
