@@ -396,8 +396,8 @@ Markdown(claims.standing([judged[name, scale] for name in ids for scale in paths
 
 # %% [markdown]
 # The first two claims are that a shape of the region *can* beat ReLU. One that does is enough, so the best is shown, and its p
-# is multiplied by the number of shapes that were tried. *Contradicted* they are only if every shape is behind ReLU beyond
-# chance. The third is about all shapes of its region, and every one of them must keep within the margin.
+# is multiplied by the number of shapes that were tried; of a shape that was tried on several data sets, all must say so. *Contradicted* they are only if every shape is behind ReLU beyond
+# chance. The third is about all shapes of its region, and every one of them must keep above the margin.
 #
 # ## What critics found
 #

@@ -601,8 +601,8 @@ ids = ("paf-learned-negative", "paf-learned-curvature", "huang-tuned", "singla-g
 judged = [one for one in claims.judged(study="paf") if one.claim.id in ids]
 
 # %% [markdown]
-# A learned value counts when the interval over runs (seeds, norms, with and without decay) excludes the start; with one run
-# there is no interval, and the verdict stays *undecided* however far the parameter went. For the gap of a single pair the
+# A learned value counts when the interval over seeds, of each data set in the setting that has most of them, excludes the
+# start; with one seed there is no interval, and the verdict stays *undecided* however far the parameter went. For the gap of a single pair the
 # interval comes from the held-out images.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]

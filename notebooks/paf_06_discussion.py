@@ -41,7 +41,7 @@ note("claims", len({one.claim.id for one in authors}))
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics' claims.** {claims.summary(others)}")
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
 forest.forest([*authors, *others])
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -159,7 +159,7 @@ Markdown(moved)
 #
 # ## What could be wrong
 #
-# The settings first; what a page can say is bounded by them.
+# The settings first; what a page can say is bounded by them, and by the few pairs that other parts of the book add to its verdicts.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(plans.settings("paf"))

@@ -28,6 +28,7 @@ from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
 from robust_activations.figures import catalogue, claims, comparisons, gradients, results, shapes, style, tables
 from robust_activations.figures.results import Row
+from robust_activations.figures.rows import under
 from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import protocol
 from robust_activations.studies import smooth as sat
@@ -185,7 +186,7 @@ for scale, rows in seeds.items():
         sign = "the same sign in all" if min(differences) > 0 or max(differences) < 0 else "both signs"
         firm = "excludes 0" if low > 0 or high < 0 else "includes 0"
         words.append(
-            f"At scale `{scale}`, {style.title(name)}'s difference to ReLU is {points(mean)} points over {len(differences)} seeds, with {sign}; the 95 % t "
+            f"At scale `{scale}`, {style.title(name)}'s difference to ReLU is {points(mean)} points under PGD-50 over {len(differences)} seeds, with {sign}; the 95 % t "
             f"interval of the mean, {points(low)} to {points(high)}, {firm}."
         )
 if over_digits := comparisons.paired(seeds["digits"]["silu"], seeds["digits"]["relu"]) if "digits" in seeds else None:
@@ -206,7 +207,7 @@ Markdown(f"{over}\n\n{sound([record for found in own.values() for record in foun
 # %% [markdown]
 # With few seeds such an interval is wide, and it is what a claim about an *activation*, not about two networks, has to
 # survive. The verdict on SiLU below takes every pair of networks that agree in all but the activation, whatever their seed,
-# size and training.
+# size and training, and whatever study they were made for; each data set is judged by itself, and all must say so.
 #
 # ## Is it the negative side?
 #
@@ -280,7 +281,7 @@ for scale, rows in kinked.items():
         both = comparisons.paired(rows[large["celu"]], rows[large["elu"]], attacked[scale])
         if both:
             words.append(
-                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points (paired {p_said(both[0].p)})."
+                f"At scale `{scale}`, the difference of CELU with α = {sat.LARGE:g} to ELU with the same α is {points(both[0].difference)} points {under(attacked[scale])} (paired {p_said(both[0].p)})."
             )
         one = comparisons.paired(rows[large["celu"]], rows["ELU, α = 1"], attacked[scale])
         if one:
@@ -328,7 +329,7 @@ for scale in scales:
     )
 sat_claims = claims.judged(study="sat")
 words.append(
-    "The verdict takes all pairs of networks that agree in all but the activation, and it is the verdict that says whether "
+    "The verdict takes all pairs of networks that agree in all but the activation, each data set by itself, and it is the verdict that says whether "
     f"SiLU is free: {claims.stands(sat_claims, 'sat-free').replace('<br>', '; ')}."
 )
 free = " ".join(words)

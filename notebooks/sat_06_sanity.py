@@ -389,18 +389,25 @@ for name, column in (("pgd", 1), ("aa", 2)):
 #
 # ## The checklist, over all records
 #
-# The checkpoints of this study went through the checklist when they were evaluated:
+# The checkpoints of this study, and of others that the verdicts below rest on, went through the checklist when they were
+# evaluated:
 
 # %% tags=["remove-cell"]
 study = studies.get("sat")[0]
+judged = [one for one in claims.judged(study="sat") if one.claim.id in ("bai-autoattack", "sat-silu")]
 by_scale = {"digits": records.of(study.runs("digits"))} | tables.scales_with("sat")
+for one in judged:
+    every = studies.ledgers()[one.scale].records
+    behind = {name: every[name] for name in one.verdict.records}
+    if behind:
+        by_scale[one.scale] = [*({own.id: own for own in by_scale.get(one.scale, ())} | behind).values()]
 boxes, failed = [], []
 for scale, found_records in by_scale.items():
     boxes += [f"*Scale `{scale}`, {len(found_records)} runs*", standings.check_table(found_records)]
     failed += [(scale, *one) for one in failures(found_records)]
 listing = "; ".join(
-    f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}` (run `{record.run.label}`, record "
-    f"`{record.id}`): “{standings.CHECKS[check.name]}” "
+    f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}` (run `{record.run.label}`"
+    f"{''.join(f', {key} {value}' for key, value in record.run.model_options.items())}, record `{record.id}`): “{standings.CHECKS[check.name]}” "
     f"({f'{100 * check.value:.1f}'.translate(MINUS)} %, limit {100 * check.limit:g} %)"
     + (", a collapsed run" if record.collapsed else "")
     for scale, record, which, check in failed
@@ -415,12 +422,15 @@ told = {one.id: words for _, one, _, check in failed if (words := EXPLAINED.get(
 for words in told.values():
     sentence += f"\n\nWhat became of it: {words}"
 broken = {one.run.activation for _, one, _, check in failed if check.name == "black_box" and not one.collapsed}
-for name, off in (("relu", "small, not too large"), ("silu", "large")):
-    if name in broken:
-        sentence += (
-            f" Square broke images that PGD-50 left, so PGD flattered {style.title(name)} there. That makes a gain of SiLU over "
-            f"ReLU under PGD too {off}."
-        )
+off = {"relu": "too small", "silu": "too large"}
+flattered = [name for name in off if name in broken]
+if flattered:
+    names = listed(map(style.title, flattered))
+    effect = off[flattered[0]] if len(flattered) == 1 else "too large in the one place and too small in the other"
+    sentence += (
+        f" Square broke images that PGD-50 left, so PGD flattered {names} there. That makes a gain of SiLU over ReLU under "
+        f"PGD {effect}."
+    )
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown("\n\n".join(boxes))
@@ -436,7 +446,6 @@ Markdown(sentence)
 # Beside it stands the claim that there is a gain at all.
 
 # %% tags=["remove-cell"]
-judged = [one for one in claims.judged(study="sat") if one.claim.id in ("bai-autoattack", "sat-silu")]
 summary = []
 summary.append(
     "own images harm every network most" if not odd else f"foreign images harm more than its own: {', '.join(odd)}"

@@ -17,7 +17,7 @@
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import catalogue, claims, comparisons, critics, forest, plans, tables
+from robust_activations.figures import answers, catalogue, claims, comparisons, critics, forest, plans, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
@@ -44,7 +44,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -133,7 +133,7 @@ rows = [
         "Is it the gate, or smoothness?",
         "Related to Swish (seen: abstract of 2020). Smooth activations alone are reported to gain over ReLU {cite}`xie2020`.",
         claims.labels(judged, "sparta-silu", "sparta-smooth"),
-        "full length; several seeds above scale `digits`",
+        "full length; several seeds of the smooth rivals above scale `digits`",
     ],
     [
         "Is it attention, or more parameters and more pixels?",
@@ -145,7 +145,7 @@ rows = [
         "Does the input-dependent gate mask gradients? {cite:t}`athalye2018`",
         "A function that changes with its input can hide from an attack that follows it.",
         passed,
-        "AutoAttack in full below scale `gpu` (for three of its four attacks see {doc}`/notebooks/sparta_02_readings`); attacks made for the gate",
+        "AutoAttack in full, below scale `gpu`, on networks trained with attacks (for three of its four attacks see {doc}`/notebooks/sparta_02_readings`); attacks made for the gate",
     ],
     [
         "Was the attack adaptive? {cite:t}`tramer2020`",
@@ -203,6 +203,7 @@ Markdown(catalogue.table(["PGD-20 with gradients that take", "Right under attack
 # ### Masked gradients
 #
 # Every record carries checks of its attacks ({doc}`/notebooks/primer_03_honest_evaluation`). Has any record of this part failed one?
+# Verdicts may rest on records of other parts too; what speaks against any of those stands in {doc}`/notebooks/records`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(f"{failed}\n\n{passed}")
@@ -266,7 +267,7 @@ ADVICE = {
         "sparta-clean",
         supported="No, it was more accurate than ReLU on clean images.",
         contradicted="Yes, it was less accurate than ReLU on clean images.",
-        undecided="Our records do not tell it from ReLU on clean images.",
+        undecided=answers.undecided(judged, "sparta-clean", "Our records do not tell it from ReLU on clean images."),
     ),
     "Must the gate see neighbours?": claims.advice(
         judged,

@@ -208,9 +208,10 @@ Markdown("\n\n".join(words))
 #
 # ## On the same images
 #
-# Each of the others against SPLASH: McNemar's exact test {cite}`mcnemar1947`, corrected by Holm for being up to nine. With
-# several seeds the images of all are counted together, and the interval is that of the mean over seeds; for a bold p it
-# has to exclude 0 too, since the same lucky seed would otherwise be counted on every image.
+# Each of the others against SPLASH, corrected by Holm for being up to nine. Of one seed p is McNemar's exact one
+# {cite}`mcnemar1947`; of several all images are counted, p is that of a t test in which an image counts once, and the interval is
+# that of the mean over seeds. For a bold p it has to exclude 0 too, since the same lucky seed would otherwise be counted on
+# every image.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 parts = []
@@ -232,11 +233,10 @@ def against(rows):
 words = []
 for key, rows in places.items():
     better, worse, rest = against(rows)
-    alone = (
-        ""
-        if len(rows["splash"].records) > 1
-        else " One seed each: the test is over images and knows nothing of a network's luck."
-    )
+    seeds = {record.run.seed for record in rows["splash"].records}
+    shared = {row.label: len(seeds & {r.run.seed for r in row.records}) for n, row in rows.items() if n != "splash"}
+    lone = [label for label, count in shared.items() if count == 1]
+    alone = f" With one seed, so that the test knows nothing of a network's luck: {listed(lone)}." if lone else ""
     words.append(
         f"**{titles[key]}.** SPLASH is more accurate beyond chance than: {better}; less: {worse}; not told apart: {rest}.{alone}"
     )
@@ -398,7 +398,7 @@ note("s2_times", f"{spread[widest]:.1f}")
 # On the digits SPLASH adds {glue:text}`s2_more` numbers, {glue:text}`s2_each` in each of {glue:text}`s2_sites` layers:
 # $S + 1$ with $S = 7$. In that sense it is nearly free. {glue:text}`s2_narrow`
 #
-# **Seconds are rough.** Live runs are trained two at a time, and records of larger scales were made on machines with
+# **Seconds are rough.** Live runs are trained two at a time, and records of scale `cpu` were made on machines with
 # other work to do: with {glue:text}`s2_widest` the slowest epoch took {glue:text}`s2_times` times as long as the
 # fastest, for the same work. Timings made one after the other on a quiet machine are
 # on {doc}`/notebooks/cost`. What the paper says of training time was **not found**.
@@ -546,5 +546,5 @@ print("Holm      ", *(f"{p:.3f}" for p in holm(found)))
 # - Read on: {doc}`/notebooks/splash_03_robustness` attacks the same networks, and {doc}`/notebooks/splash_04_choices`
 #   changes what we had to choose.
 # - `robust-activations run splash --scale cpu` trains all ten on MNIST and CIFAR-10 on two cores, in hours; `--scale
-#   gpu` has the four networks with three seeds.
+#   gpu` has the four networks, ReLU and SPLASH with three seeds.
 # - Tune the weight decay of ReLU and of SPLASH alike, on the held-out images, and compare again.

@@ -410,7 +410,7 @@ for title, duel in shown.items():
 Markdown("\n\n".join(words) or "No records keep the slopes.")
 
 # %% [markdown]
-# *First seed, best epoch above; the segments run from left of −2.5 to right of 2.5. Below, all seeds.* A flat segment
+# *Printed: the first seed of the digits, best epoch; segments run from left of −2.5 to right of 2.5. The sentences count all seeds.* A flat segment
 # alone proves nothing; what matters is whether inputs are there, and whether the loss still has a slope. The checklist
 # of {doc}`primer 3 <primer_03_honest_evaluation>` is in every record:
 

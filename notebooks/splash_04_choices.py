@@ -532,7 +532,7 @@ Markdown(claims.standing(mine))
 Markdown(f"{by_number}\n\n{made}")
 
 # %% [markdown]
-# A verdict of this kind is easily supported where every network is nearly perfect, as on digits and MNIST: there is no room for a point of
+# A verdict of this kind is easily supported where every network is nearly perfect, as on MNIST: there is no room for a point of
 # difference. That S = 3 would do as well is not excluded by it either; the paired table is where to look.
 #
 # ## What critics would ask

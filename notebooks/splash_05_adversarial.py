@@ -462,7 +462,8 @@ Markdown(made)
 #
 # - **Not the paper's claim.** As far as we know, no verdict here, for or against, is about something that the authors
 #   have said.
-# - **One recipe.** It was not tuned for SPLASH: its coefficients learn at the rate of the weights, and
+# - **One recipe** in the tables. A verdict takes all pairs that agree in everything but the activation, so that it may rest on
+#   more networks: other weight decays, or TRADES. The recipe was not tuned for SPLASH: its coefficients learn at the rate of the weights, and
 #   {cite:t}`huang2023` show how much weight decay decides about activations (seen: full text).
 # - **Short trainings.** Coefficients of a few layers get few steps at `digits` and `cpu`. What a long training does to
 #   them is what the scales `gpu` and `paper` are for.

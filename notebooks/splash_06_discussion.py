@@ -39,7 +39,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -164,7 +164,8 @@ Markdown(critics.levels(ledgers))
 #
 # Every record carries checks of its attacks, those of six that the attacks in its suite allow
 # ({doc}`/notebooks/primer_03_honest_evaluation`). These are the activations of this
-# part with a record that failed one, the nine rivals among them.
+# part with a record that failed one, the nine rivals among them. What speaks against records of other parts that a verdict
+# rests on: {doc}`/notebooks/records`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(f"{failed}\n\n{passed}")
@@ -245,7 +246,7 @@ ADVICE = {
     "Which S?": claims.advice(
         judged,
         "splash-seven",
-        supported="Seven: none of the other numbers, all evenly spaced, was ahead by a point. On MNIST a point is as much as the whole error.",
+        supported="Seven: none of the other numbers, all evenly spaced, was ahead by a point.",
         contradicted="Not seven: another number was ahead by a point or more.",
         undecided="Seven costs nothing to speak of, but our records cannot exclude that another number is ahead by a point.",
     ),

@@ -62,8 +62,8 @@ def judged(
             "undecided",
             "p is below 0.05, but the seeds disagree: the interval over them includes 0",
         ),
-        (lambda: judge(*pair(101, 100), margin=0.05), "supported", "the interval lies within the margin"),
-        (lambda: judge(*pair(60, 120), margin=0.05), "contradicted", "the interval lies beyond the margin"),
+        (lambda: judge(*pair(101, 100), margin=0.05), "supported", "the interval lies above the margin"),
+        (lambda: judge(*pair(60, 120), margin=0.05), "contradicted", "the interval lies below the margin"),
         (lambda: judge(*pair(100, 101), margin=0.001), "undecided", "the interval reaches across the margin"),
         (lambda: judge(), "not tested here", "no records that can be compared, or the runs collapsed"),
         (
@@ -242,7 +242,7 @@ def test_caveats_count_each_record_once(folder):
     write(replace(tiny.record(first), collapsed="fell"), folder / "ledger", "paf")
     write(tiny.record(second), folder / "ledger", "paf")
     words = claims.caveats([judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
-    assert "of the 2 records of the study and of the protocol" in words
+    assert "of these 2 records" in words
     assert "of these records 1 collapsed" in words
     assert "2 of them stand on this page" in words
 

@@ -30,7 +30,7 @@ def test_parts_are_rows_of_their_own():
         ("cpu, cifar10", "contradicted, one seed", NO.points),
     ]
     best = Verdict.of_parts("supported", {"silu": YES, "gelu": OPEN}, "silu", one_will_do=True)
-    assert [*dots(best, "cpu")] == [("cpu", "supported", YES.points)]
+    assert [*dots(best, "cpu")] == [("cpu, silu", "supported", YES.points)]
     assert [*dots(Verdict("supported", "mean radius +1"), "cpu")] == []
 
 

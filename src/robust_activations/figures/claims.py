@@ -131,22 +131,25 @@ def caveats(found: Sequence[Judged]) -> str:
     masked = len({record.id for record, *_ in failures(every)}) or "none"
     return (
         "seeds\n"
-        f": different ones in the records of the study and of the protocol: {seeds}; not every run has several. "
+        f": different ones in the records of the study, of the protocol and of those that these verdicts rest on "
+        f"besides: {seeds}; not every run has several. "
         "Several *pairs* in a verdict are several settings or activations. Those that share a network, as that of "
         "ReLU, count as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
-        f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records of the "
-        f"study and of the protocol {masked} failed any. This does not prove that none is masked. Collapsed runs are "
+        f": would flatter whoever has them. Checks for them stand in every record; of these {len(every)} records "
+        f"{masked} failed any. This does not prove that none is masked. Collapsed runs are "
         f"left out of verdicts; of these records {collapsed} collapsed.\n\n"
         f"many verdicts\n: {_many(found, every)}"
     )
 
 
 def _own(found: Sequence[Judged]) -> list[Record]:
-    """The records of the studies whose claims these are, and of the protocol."""
+    """The records of the studies whose claims these are, of the protocol, and those that these verdicts rest on."""
     behind = [one for name in dict.fromkeys((*(one.study for one in found), "protocol")) for one in studies.get(name)]
-    records = (own.of(one.runs(scale)) for scale, own in ledgers(found).items() for one in behind)
-    return list({record.id: record for some in records for record in some}.values())
+    read = ledgers(found)
+    records = {record.id: record for scale, own in read.items() for one in behind for record in own.of(one.runs(scale))}
+    rest = {name: read[one.scale].records for one in found for name in one.verdict.records}
+    return list((records | {name: own[name] for name, own in rest.items() if name in own}).values())
 
 
 def many(found: Sequence[Judged]) -> str:

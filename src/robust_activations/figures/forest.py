@@ -33,11 +33,10 @@ Dot = tuple[str, str, Points]  # of what it is, the verdict, what was measured
 
 def dots(verdict: Verdict, where: str) -> Iterator[Dot]:
     """A verdict's own interval, or those of its parts."""
-    if verdict.points:
+    for name, part in verdict.parts.items():
+        yield from dots(part, f"{where}, {name}")
+    if verdict.points and not verdict.parts:
         yield where, verdict.said, verdict.points
-    else:
-        for name, part in verdict.parts.items():
-            yield from dots(part, f"{where}, {name}")
 
 
 def forest(found: Sequence[Judged]) -> Figure:

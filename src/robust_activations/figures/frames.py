@@ -115,7 +115,12 @@ def ratios(ax: Axes) -> None:
 
 
 def crosses(ax: Axes, x: Sequence[float], y: Sequence[float], words: str) -> None:
-    """Hollow crosses, and the words beside the outermost, on the side where there is room: here trainings collapsed."""
+    """Hollow crosses, and the words beside the outermost, on the side where there is room: here trainings collapsed.
+
+    Those that would lie outside stand at the edge.
+    """
+    low, high = ax.get_xlim()
+    x = [min(max(one, low + 0.03 * (high - low)), high - 0.03 * (high - low)) for one in x]
     ax.plot(x, y, **CROSS)
     side = 1 if max(x) < sum(ax.get_xlim()) / 2 else -1
     outermost = max(zip(x, y, strict=True), key=lambda point: side * point[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from robust_activations import data, estimates, models, paths, studies
@@ -76,11 +77,13 @@ def settings(study: str) -> str:
     rows = []
     for scale in paths.SCALES:
         wanted = one.runs(scale)
-        run, seeds = wanted[0], {run.seed for run in wanted}
+        run = wanted[0]
+        seeds = {one.seed for _, one in studies.planned(scale) if replace(one, seed=run.seed, suite=run.suite) == run}
         n = "all" if run.suite.n is None else f"{run.suite.n:,}"
         count = run.objective.attack.steps
         steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""
         attacks = [name for name in run.suite.attacks if name in ATTACKS]
+        few = f", {run.suite.autoattack_n:,} images" if attacks[-1] == "autoattack" and run.suite.autoattack_n else ""
         network = models.REGISTRY[run.model].title if run.model in models.REGISTRY else f"`{run.model}`"
         rows.append(
             [
@@ -90,7 +93,7 @@ def settings(study: str) -> str:
                 f"{OBJECTIVES[run.objective.name]}{steps}",
                 f"{run.schedule.epochs}; {len(seeds)}",
                 n,
-                ATTACKS[attacks[-1]],
+                f"{ATTACKS[attacks[-1]]}{few}",
             ]
         )
     header = ["Scale", "Data, network", "ε", "Training", "Epochs; seeds", "Test images", "Strongest attack"]

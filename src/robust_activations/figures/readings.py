@@ -53,8 +53,8 @@ class Maximum:
 
     @property
     def p(self) -> float:
-        """The share of times that chance alone gave as much."""
-        return float((self.chance >= self.value - 1e-12).mean())
+        """The share of times that chance alone gave as much, what was seen counted as one of them."""
+        return float((1 + (self.chance >= self.value - 1e-12).sum()) / (1 + len(self.chance)))
 
 
 Images = Float[np.ndarray, "seeds features *times n"]
@@ -106,11 +106,11 @@ def maxima(duels: Mapping[str, Duel], attacks: Sequence[str] = (*COUNTED, *MEASU
     return out
 
 
-def _coins(one: Duel, n: int, times: int, number: int) -> Iterator[Bool[np.ndarray, "seeds one times n"]]:
-    """The same coins for all attacks on these networks."""
+def _coins(one: Duel, n: int, times: int, number: int) -> Iterator[Bool[np.ndarray, "1 1 times n"]]:
+    """The same coins for all attacks on these networks, of every seed: an image is the same in all."""
     draws, every = np.random.default_rng(number), max(outcome.n for outcome in one.old[0].best.outcomes.values())
     for some in _parts(times):
-        yield (draws.random((len(one.old), 1, some, every)) < 0.5)[..., :n]
+        yield (draws.random((1, 1, some, every)) < 0.5)[..., :n]
 
 
 def _times(duels: Iterable[Duel]) -> int:

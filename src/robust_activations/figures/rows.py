@@ -26,7 +26,11 @@ ATTACKS = {
 }
 
 
-DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"} | {
+    "imagenette96": "Imagenette-96",
+    "imagenette": "Imagenette",
+    "imagenet": "ImageNet",
+}
 
 
 def data_title(run: Run) -> str:

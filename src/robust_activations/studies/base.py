@@ -49,7 +49,7 @@ class Verdict:
 
     `why`: what of the rule decided. `seeds`: how many different ones the networks that decide it have. `points`:
     where it is about a difference in accuracy. `parts`: the verdicts it was made of, by name; where one of several is
-    shown, those that this one was made of.
+    shown, this one.
     """
 
     label: Label
@@ -86,7 +86,7 @@ class Verdict:
         if shown is not None:
             one = parts[shown]
             measured = f"{extreme} of {len(parts)}, {shown}: {one.measured}"
-            return replace(own, measured=measured, why=one.why, points=one.points, parts=one.parts)
+            return replace(own, measured=measured, why=one.why, points=one.points, parts={shown: one})
         reasons = {name: one.why for name, one in parts.items()}
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         if len(set(reasons.values())) == 1:
@@ -260,9 +260,9 @@ def decided(small: bool, mean: float, interval: tuple[float, float] | None, over
 def within(margin: float, low: float, high: float) -> tuple[Label, str]:
     """The verdict, and why, on not being worse by a margin."""
     if low > -margin:
-        return "supported", "the interval lies within the margin"
+        return "supported", "the interval lies above the margin"
     if high < -margin:
-        return "contradicted", "the interval lies beyond the margin"
+        return "contradicted", "the interval lies below the margin"
     return "undecided", "the interval reaches across the margin"
 
 

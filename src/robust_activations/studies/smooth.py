@@ -209,9 +209,9 @@ def larger(one: Run, other: Run) -> bool:
     return sizes[0][0] == sizes[1][0] and sizes[0] != sizes[1] and all(a >= b for a, b in zip(*sizes, strict=True))
 
 
-# Family, depth and width (groups times their width in the first stage) of networks that are built in one size.
+# Of networks by default: family, depth or blocks at each size, and width, of all groups in the first stage.
 SIZES = {
-    "digits_cnn": ("digits_cnn", 0, 16),
+    "digits_cnn": ("digits_cnn", 1, 16),
     "resnet20": ("resnet20", 20, 16),
     "resnet18": ("resnet", 18, 64),
     "resnet34": ("resnet", 34, 64),
@@ -223,7 +223,8 @@ SIZES = {
 
 def _size(run: Run) -> tuple[Any, ...]:
     family, depth, width = SIZES.get(run.model, (run.model, 0, 0))
-    return family, run.model_options.get("depth", depth), run.model_options.get("width", width)
+    depth = run.model_options.get("depth", run.model_options.get("blocks", depth))
+    return family, depth, run.model_options.get("width", width)
 
 
 TABLE = "table 1, seen as a picture in a third party's review of 2006.14536"

@@ -228,7 +228,7 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
         label = "supported"
     elif labels == {"contradicted"} and len(tested) == len(verdicts) > 1:
         label = "contradicted"
-    best = max(_deciding(label, tested), key=lambda name: _lead(tested[name]))
+    best = max(_deciding(label, tested), key=lambda name: (_somewhere(tested[name]), _lead(tested[name])))
     verdict = Verdict.of_parts(label, tested, best, one_will_do=label == "supported")
     if label == "undecided" and tested[best].label == "contradicted":
         rest = "no other was tried" if len(tested) == 1 else "not for every one that was tried"
@@ -239,6 +239,11 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
 def _deciding(label: Label, verdicts: Mapping[str, Verdict]) -> list[str]:
     """The names of those that say what all of them come to; all names, if none does."""
     return [name for name, verdict in verdicts.items() if verdict.label == label] or [*verdicts]
+
+
+def _somewhere(verdict: Verdict) -> bool:
+    """Supported on one of its datasets, if not on all."""
+    return any(part.label == "supported" for part in verdict.parts.values())
 
 
 def _lead(verdict: Verdict) -> float:
