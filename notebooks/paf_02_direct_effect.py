@@ -38,7 +38,7 @@ from IPython.display import Markdown
 from scipy import stats
 
 from robust_activations.figures.prose import note
-from robust_activations.figures.rows import setting
+from robust_activations.figures.rows import data_title, setting
 
 relu = frozen.relu(digits)
 shapes = frozen.rows(digits)
@@ -56,8 +56,7 @@ means, fall = zip(*((255 * each.mean(), 100 * (each <= usual.radius).mean()) for
 note("usual_eps", usual.eps)
 note("mean_radii", f"{min(means):.1f} to {max(means):.1f}")
 note("would_fall", f"{min(fall):.0f} to {max(fall):.0f}")
-planned = {run.id for by_value in paf.standard_shapes("digits").values() for run in by_value.values()}
-fallen = [record for record in records if record.id in planned and record.collapsed]
+fallen = [record for record in frozen.every(paf.standard_shapes("digits"), records) if record.collapsed]
 note("fallen", ", ".join(record.run.label for record in fallen) or "none")
 
 # %% [markdown]
@@ -479,21 +478,23 @@ note("crossed", "; ".join(crossed) if crossed else "none of them")
 # do that; but the level of all four is the budget's, so a weak attack measures networks *and* the budget.
 
 # %% tags=["remove-cell"]
+ledgers = studies.ledgers(paths.SCALES[1:])
 larger = {
-    scale: found
-    for scale, ledger in studies.ledgers(paths.SCALES[1:]).items()
-    if (found := frozen.recorded(paf.standard_shapes(scale), ledger))
+    scale: found for scale, ledger in ledgers.items() if (found := frozen.recorded(paf.standard_shapes(scale), ledger))
 }
 if larger:
     listing = "\n\n".join(
         f"**Scale `{scale}`** ({setting([row.records[0] for row in frozen.rows(sweeps)], ('square',))} for Square). "
-        f"{tables.provenance(row.records[0] for row in frozen.rows(sweeps))}\n\n{frozen.radius_table(sweeps)}"
+        f"{tables.provenance(frozen.every(paf.standard_shapes(scale), ledgers[scale]))}\n\n{frozen.radius_table(sweeps)}"
         for scale, sweeps in larger.items()
     )
 else:
     listing = "There are no records of this experiment at a larger scale yet."
 last_scale, last = list(larger.items())[-1] if larger else ("none yet", {})
-note("last_scale", last_scale)
+where, n = "", 0
+for row in frozen.rows(last):
+    where, n = data_title(row.records[0].run), row.records[0].run.suite.measure_n
+note("last_scale", f"{last_scale}, trained on clean images of {where}, first {n:,} test images" if last else last_scale)
 judged = [one for one in claims.judged(study="paf") if one.claim.id in ("paf-positive-outputs", "paf-high-curvature")]
 
 # %% [markdown]
@@ -504,7 +505,7 @@ judged = [one for one in claims.judged(study="paf") if one.claim.id in ("paf-pos
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(listing)
 
-# %% mystnb={"image": {"alt": "Small panels, one a parameter, with the mean minimum radius against the parameter's value at the largest scale that was recorded, and a grey band for ReLU; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf2-radius`, at the largest scale that has records: {glue:text}`last_scale`.", "name": "fig-paf2-larger"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Small panels, one a parameter, with the mean minimum radius against the parameter's value at the largest scale that was recorded, and a grey band for ReLU; or the words that nothing is recorded yet.", "width": "500px"}, "figure": {"caption": "As {numref}`fig-paf2-radius`, but at the largest scale that has records: {glue:text}`last_scale`.", "name": "fig-paf2-larger"}} tags=["hide-input"]
 frozen.against_value(last, {"mean minimum radius": frozen.measure("radius", 255)}, "radius, /255")
 
 # %% [markdown]

@@ -50,8 +50,7 @@ note("strong", ATTACKS[strong])
 note("n", relu.best.outcomes[strong].n)
 note("steps", run.objective.attack.steps)
 note("epochs", run.schedule.epochs)
-planned = {run.id for by_value in paf.adversarial_shapes("digits").values() for run in by_value.values()}
-fallen = [record for record in records if record.id in planned and record.collapsed]
+fallen = [record for record in frozen.every(paf.adversarial_shapes("digits"), records) if record.collapsed]
 note("fallen", ", ".join(record.run.label for record in fallen) or "none")
 ledgers = studies.ledgers()
 larger = {
@@ -361,7 +360,7 @@ if larger:
     parts = []
     for scale, sweeps in larger.items():
         attack, own = frozen.attack(sweeps), frozen.rows(sweeps)
-        head = f"**Scale `{scale}`** ({setting([row.records[0] for row in own], (attack,))}). {tables.provenance(row.records[0] for row in own)}"
+        head = f"**Scale `{scale}`** ({setting([row.records[0] for row in own], (attack,))}). {tables.provenance(frozen.every(paf.adversarial_shapes(scale), ledgers[scale]))}"
         if own[0].name == "relu" and len(own) > 1:
             head += f"\n\n{tables.paired_table(own[0], own[1:], attack, 'Shape')}"
         parts.append(head)

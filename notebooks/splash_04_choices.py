@@ -297,10 +297,10 @@ Markdown(tight)
 #
 # The base, layer by layer, at the best epoch, over the ReLU that all started as.
 
-# %% mystnb={"image": {"alt": "A panel for each layer with a thick grey ReLU and one green piecewise linear line a seed. In the panels of the digits the lines lie close to each other; they leave zero on the left side, upwards in the first layers and downwards in the last.", "width": "500px"}, "figure": {"caption": "MEASURED: the functions that SPLASH with S = 7 has learned at the best epoch. Grey: the start. Ticks at the bottom: the hinges.", "name": "fig-splash-layers"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A panel for each layer with a thick grey ReLU and one green piecewise linear line a seed. In the panels of the digits the lines lie close to each other; they leave zero on the left side, upwards in the first layers and downwards in the last.", "width": "500px"}, "figure": {"caption": "MEASURED: the functions that SPLASH with S = 7 has learned at the best epoch; of more than four layers the first, the middle one and the last. Grey: the start. Ticks at the bottom: the hinges.", "name": "fig-splash-layers"}} tags=["hide-input"]
 splash_learned.layers({title(scale): found["splash"] for scale, found in seeded.items()})
 
-# %% mystnb={"image": {"alt": "A row for each layer with two panels, the coefficients of the right and of the left side against the epoch. On the digits those of the hinges at zero and one move within the first few epochs and then stay; those of the outer hinges hardly leave zero.", "width": "500px"}, "figure": {"caption": "MEASURED: coefficients of S = 7 after every epoch, 0 being the start: ReLU. Colours: the hinges, s = 1 at 0 and outwards. One kind of line a seed.", "name": "fig-splash-coefficients"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A row for each layer with two panels, the coefficients of the right and of the left side against the epoch. On the digits those of the hinges at zero and one move within the first few epochs and then stay; those of the outer hinges hardly leave zero.", "width": "500px"}, "figure": {"caption": "MEASURED: coefficients of S = 7 after every epoch, 0 being the start: ReLU; of more than four layers the first, the middle one and the last. Colours: the hinges, s = 1 at 0 and outwards. One kind of line a seed.", "name": "fig-splash-coefficients"}} tags=["hide-input"]
 splash_learned.coefficients({title(scale): found["splash"] for scale, found in seeded.items()})
 
 # %% [markdown]

@@ -80,6 +80,10 @@ def test_recorded_leaves_out_what_collapsed_or_is_missing(tmp_path):
         ("prelu", "alpha"): {0.0: RELU.run, -0.5: fallen.run, 0.5: STEEP.run},
         ("psilu", "alpha"): {2.0: replace(tiny.RUN, **fixed("psilu", "alpha", 2.0))},
     }
+    planned["psilu", "alpha"] |= {0.0: RELU.run}
+    assert {one.id for one in paf.every(planned, Ledger(tmp_path))} == {RELU.id, fallen.id}
+    assert len(paf.every(planned, Ledger(tmp_path))) == 2
+    del planned["psilu", "alpha"][0.0]
     found = paf.recorded(planned, Ledger(tmp_path))
     assert {key: list(points) for key, points in found.items()} == {("prelu", "alpha"): [0.0]}
 

@@ -197,6 +197,15 @@ def test_coefficients_start_as_relu_and_end_where_training_ended():
     assert tuple(left.lines[0].get_ydata()) == (0, -0.25, 1)
 
 
+def test_of_many_layers_the_first_the_middle_one_and_the_last_are_drawn():
+    names = [f"{i:02}" for i in range(9)]
+    deep = made({key.replace("a.", f"{name}.", 1): value for name in names for key, value in BENT.items()})
+    shown = [f"layer {i}" for i in (1, 5, 9)]
+    assert [ax.get_title() for ax in splash_learned.layers({"": [deep]}).axes if ax.axison] == shown
+    both = [f"{title}, {sign}" for title in shown for sign in ("a⁺", "a⁻")]
+    assert [ax.get_title() for ax in splash_learned.coefficients({"": [deep]}).axes] == both
+
+
 def test_the_table_of_layers_spans_the_seeds():
     (row,) = splash_learned.layer_table([made(START), made(BENT, seed=1)]).splitlines()[2:]
     cells = [cell.strip() for cell in row.split("|")[1:-1]]

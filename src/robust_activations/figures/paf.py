@@ -51,6 +51,11 @@ def recorded(planned: Mapping[tuple[str, str], Mapping[float, Run]], records: Le
     return {key: points for key, points in found.items() if points}
 
 
+def every(planned: Mapping[tuple[str, str], Mapping[float, Run]], records: Ledger) -> list[Record]:
+    """All records of a planned sweep, each once, collapsed ones too."""
+    return records.of(list({run.id: run for runs in planned.values() for run in runs.values()}.values()))
+
+
 def rows(sweeps: Sweeps) -> list[Row]:
     """Each record once, ReLU's first; a twin by its own name."""
     found: dict[str, Row] = {}
@@ -324,15 +329,19 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
 
 
 def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
-    """SiLU against PSiLU and PSSiLU one by one, by the rule of the claim `peng-no-parameters`, which pools the two."""
+    """SiLU against PSiLU and PSSiLU one by one, by the rule of the claim `peng-no-parameters`, which pools the two.
+
+    A sentence and a list.
+    """
     said = []
     for scale, records in ledgers.items():
         runs = [run for _, run in studies.planned(scale)]
         for name in ("psilu", "pssilu"):
             verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
             if verdict.label != claims.UNTESTED:
-                said.append(f"SiLU over {style.title(name)} at `{scale}`: {verdict.said}, {claims.measured(verdict)}")
+                words = f"{verdict.said}, {claims.measured(verdict)}"
+                said.append(f"- SiLU over {style.title(name)} at `{scale}`: {words}")
     return (
         "`peng-no-parameters` pools PSiLU and PSSiLU: its interval is that of the mean of both, and says less about "
-        f"each of them alone. One by one: {'; '.join(said) or 'nothing recorded yet'}."
+        "each of them alone. One by one:\n\n" + ("\n".join(said) or "- nothing recorded yet")
     )

@@ -75,14 +75,19 @@ def unlike(one: Curve, other: Curve) -> float:
     return float(rest.norm() / a.norm())
 
 
+def some(count: int) -> Sequence[int]:
+    """Of so many layers those that a figure has room for: all of a few, else the first, the middle one and the last."""
+    return range(count) if count <= 4 else (0, count // 2, count - 1)
+
+
 def layers(panels: Mapping[str, Sequence[Record]], reach: float = 3.0) -> Figure:
     """Learned functions of the chosen epoch, a panel a layer and a line a record, over the ReLU at the start.
 
-    Two titles stand side by side, a row a layer.
+    Of many layers there are `some`. Two titles stand side by side, a row a layer.
     """
     z = torch.linspace(-reach, reach, 301, dtype=torch.float64)
     blocks = [
-        [(title, i, [list(own.values())[i] for own in every]) for i in range(len(every[0]))]
+        [(title, i, [list(own.values())[i] for own in every]) for i in some(len(every[0]))]
         for title, records in panels.items()
         if (every := [learned(record) for record in records])
     ]
@@ -112,12 +117,16 @@ def layers(panels: Mapping[str, Sequence[Record]], reach: float = 3.0) -> Figure
 
 
 def coefficients(panels: Mapping[str, Sequence[Record]]) -> Figure:
-    """The coefficients after every epoch, 0 being the start: a row a layer, a⁺ left, a⁻ right, a line a record."""
+    """The coefficients after every epoch, 0 being the start: a row a layer, a⁺ left, a⁻ right, a line a record.
+
+    Of many layers there are `some`.
+    """
     cells = [
         (title, i, which, [path for key, path in tracks(record).items() if key == f"{site}.{which}"])
         for title, records in panels.items()
         for record in records
-        for i, site in enumerate(learned(record), 1)
+        for sites in [[*learned(record)]]
+        for i, site in ((k + 1, sites[k]) for k in some(len(sites)))
         for which in ("a_pos", "a_neg")
     ]
     merged: dict[tuple[str, int, str], list[np.ndarray]] = {}
