@@ -27,6 +27,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from robust_activations import paths
+from robust_activations.studies import protocol
 
 
 def of(study):
@@ -97,7 +98,8 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 #
 # one of several will do
 # : for claims that a shape *can* do something: supported if one of them is, with p multiplied by the number of shapes, and contradicted
-#   if all of them are, and they are several. Here, too, intervals stay as they are. The best is shown.
+#   if all of them are, and they are several. Here, too, intervals stay as they are. The best is shown, and before it one that is
+#   supported on some of its data sets.
 #
 # undecided
 # : there are records, and they do not show it either way. It does not say that there is no difference.
@@ -107,7 +109,11 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 #
 # A verdict at scale `digits` is a demonstration: it says what happened on 8×8 images in a network of three layers. The papers' claims
 # are about other data, other networks and sometimes other attacks.
-#
+
+# %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
+Markdown("\n\n".join(filter(None, (protocol.later(scale, found) for scale, found in studies.ledgers().items()))))
+
+# %% [markdown]
 # ## Parametric activations
 #
 # The claims of {cite:t}`dai2021` and {cite:t}`dai2022`, and of others about the same question. What they mean, and what could be wrong with
