@@ -110,7 +110,7 @@ def _ahead(one: Standings) -> list[str]:
 
 def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
     """What is told from ReLU over several networks: SiLU by the verdict on it on each data set, if any is decided on
-    more than one seed, and what is ahead over seeds; each with its attack, and whether seeds were added.
+    more than one seed, and what is ahead over seeds; each with its attack, and whether seeds were added (how: `full`).
     """
     said, ahead = "", _ahead(one)
     if any(part.said in ("supported", "contradicted") for part in silu.values()):
@@ -119,9 +119,9 @@ def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
     if ahead:
         gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
         said += f" Over seeds alone, ahead of ReLU beyond chance under PGD-50: {gains} ({len(ahead)} of "
-        said += f"{len(one.core) - 1}, corrected for their number)."
-    added = added_in_words(one)
-    return f"{said} {added}" if said and added else said
+        said += f"{len(one.core) - 1}, corrected for their number"
+        said += "; some seeds were added after a look)." if added_in_words(one) else ")."
+    return said
 
 
 def _side(dataset: str, part: Verdict) -> str:
