@@ -205,7 +205,7 @@ for site, source in mapping.items():
 # a yardstick.
 
 # %% mystnb={"image": {"alt": "Lines with a marker for each site against relative depth: the size of the change of the kernels for the donor, for gates learned in the deeper network itself, and for the donor without attacks. A dotted horizontal line marks the noise of the random gates.", "width": "460px"}, "figure": {"caption": "MEASURED: root mean square of what training has added to the kernels, site by site, best epoch of one seed. Dotted: the noise of the random gates.", "name": "fig-networks-sizes"}} tags=["hide-input"]
-learners = {}
+learners, too_large = {}, {}
 for scale in panels:
     control = planned[scale].get("frozen, donor without attacks")
     wanted = {
@@ -213,7 +213,9 @@ for scale in panels:
         "learned here": planned[scale]["learned here"],
         "donor without attacks": control.donor if control else None,
     }
-    learners[scale] = {label: ledgers[scale][run] for label, run in wanted.items() if run and run in ledgers[scale]}
+    there = {label: ledgers[scale][run] for label, run in wanted.items() if run and run in ledgers[scale]}
+    learners[scale] = {label: record for label, record in there.items() if record.activations}
+    too_large[scale] = [label for label in there if label not in learners[scale]]
 learners = {scale: found for scale, found in learners.items() if found}
 transfer.sizes(titled(learners))
 
@@ -222,6 +224,8 @@ words = []
 for scale, found in learners.items():
     said = [f"“{label}” {transfer.moved(record)}" for label, record in found.items()]
     words.append(f"At scale `{scale}` the kernels have moved by: {'; '.join(said)}.")
+    if too_large[scale]:
+        words.append(f"Kernels that are too many for a record to keep: {listed(too_large[scale])}.")
     if "donor" in found:
         by_site = [transfer.size(change) for change in transfer.changes(found["donor"]).values()]
         ratio = max(by_site) / sparta.NOISE
