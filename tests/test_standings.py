@@ -134,10 +134,12 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
         "raise the risk of a false alarm from 5 to about 8 %."
     )
     one = Standings("cpu", more)
-    for said in (standings.over_seeds_in_words(one), answers.full(one), answers._over_networks(one, {})):
+    for said in (standings.over_seeds_in_words(one), answers.full(one)):
         assert said.replace("\N{NO-BREAK SPACE}", " ").endswith(words)
+    assert answers._over_networks(one, {}).endswith("corrected for their number; some seeds were added after a look).")
     alone = Standings("cpu", (*seeds("relu", *[90] * 5), *first[3:]))
     assert standings.added_in_words(alone) == ""  # ReLU's own seeds enter no difference
+    assert "after a look" not in answers._over_networks(alone, {})
 
 
 def test_a_second_look_raises_the_risk_of_a_false_alarm():
