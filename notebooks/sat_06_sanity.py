@@ -396,8 +396,9 @@ for name, column in (("pgd", 1), ("aa", 2)):
 study = studies.get("sat")[0]
 judged = [one for one in claims.judged(study="sat") if one.claim.id in ("bai-autoattack", "sat-silu")]
 by_scale = {"digits": records.of(study.runs("digits"))} | tables.scales_with("sat")
+ledgers = studies.ledgers()
 for one in judged:
-    every = studies.ledgers()[one.scale].records
+    every = ledgers[one.scale].records
     behind = {name: every[name] for name in one.verdict.records}
     if behind:
         by_scale[one.scale] = [*({own.id: own for own in by_scale.get(one.scale, ())} | behind).values()]
