@@ -225,7 +225,7 @@ print(claims.ATTACKS[attack], record.best.outcomes[attack], sep=": ")
 # %%
 from robust_activations.studies import smooth
 
-records, runs = studies.collect("sat"), [run for _, run in studies.planned("digits")]
+records, runs = studies.collect("sat"), studies.planned("digits")
 for attack in ("clean", "fgsm", "pgd20", None):
     verdict = studies.compare(records, runs, smooth.plain("silu"), smooth.plain("relu"), attack=attack)
     print(f"SiLU against ReLU: {verdict.label}, {claims.measured(verdict).split(',')[0].split(';')[0]}")

@@ -18,7 +18,7 @@
 from robust_activations import paths, studies
 from robust_activations.figures import claims, learned, results, tables
 from robust_activations.figures import paf as frozen
-from robust_activations.figures.audits import sound
+from robust_activations.figures.audits import check_table, sound
 from robust_activations.studies import paf
 
 live = studies.collect("paf")  # scale digits: trains what is missing
@@ -349,7 +349,7 @@ Markdown(agreement)
 # {doc}`/notebooks/primer_03_honest_evaluation` besides:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(f"{standings.check_table(checked)}\n\n{sound(checked)}")
+Markdown(f"{check_table(checked)}\n\n{sound(checked)}")
 
 # %% tags=["remove-cell"]
 experiment = {scale: list(paf.learnable(scale)) for scale in paths.SCALES}

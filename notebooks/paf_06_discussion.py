@@ -250,7 +250,7 @@ Markdown(
 # ````
 
 # %%
-records, runs = studies.collect("paf"), [run for _, run in studies.planned("digits")]  # as the verdict does
+records, runs = studies.collect("paf"), studies.planned("digits")  # as the verdict does
 sides = paf_claims.published("pssilu"), paf_claims.published("relu")
 for margin in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1):
     verdict = studies.compare(records, runs, *sides, margin=margin)

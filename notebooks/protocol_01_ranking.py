@@ -20,8 +20,8 @@
 from pprint import pprint
 
 from robust_activations import models, paths, studies
-from robust_activations.figures import answers, claims, critics, measured, prices, robustness, standings
-from robust_activations.figures.audits import sound
+from robust_activations.figures import answers, claims, critics, margins, measured, prices, robustness, standings
+from robust_activations.figures.audits import check_table, sound
 from robust_activations.figures.histories import tracks
 from robust_activations.ledger import Ledger
 from robust_activations.studies import curves, protocol
@@ -380,7 +380,7 @@ Markdown("\n\n".join(f"Scale `{scale}`:\n\n{prices.price_table(found)}" for scal
 checked = [(main, every)] + ([(digits, live)] if digits is not main else [])
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown("\n\n".join(f"**{titles[one.scale]}.**\n\n{standings.check_table(own)}" for one, own in checked))
+Markdown("\n\n".join(f"**{titles[one.scale]}.**\n\n{check_table(own)}" for one, own in checked))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown("\n\n".join(f"`{one.scale}`: {sound(own)}" for one, own in checked))
@@ -391,7 +391,7 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(own)}" for one, own in checked))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 hard = curves.read(paths.ledger("cpu") / "margin-cpu.json")
-Markdown(f"{standings.margins_in_words(hard, committed)}\n\n{critics.margins(hard, committed)}")
+Markdown(f"{margins.in_words(hard, committed)}\n\n{margins.order(hard, committed)}")
 
 # %% tags=["remove-cell"]
 whole = [record for record in digits.records if not record.collapsed]

@@ -27,7 +27,7 @@ from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import PGD, Threat, fgsm
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import SUITE, Outcome, predictions, under_attack
-from robust_activations.figures import claims, gradients, primers, results, sanity, standings, style, tables
+from robust_activations.figures import audits, claims, gradients, primers, results, sanity, style, tables
 from robust_activations.figures.pictures import landscape
 from robust_activations.figures.sanity import Panel, share
 from robust_activations.stats import mcnemar
@@ -404,11 +404,11 @@ for one in judged:
         by_scale[one.scale] = [*({own.id: own for own in by_scale.get(one.scale, ())} | behind).values()]
 boxes, failed = [], []
 for scale, found_records in by_scale.items():
-    boxes += [f"*Scale `{scale}`, {len(found_records)} runs*", standings.check_table(found_records)]
+    boxes += [f"*Scale `{scale}`, {len(found_records)} runs*", audits.check_table(found_records)]
     failed += [(scale, *one) for one in failures(found_records)]
 listing = "; ".join(
     f"{style.title(record.run.activation)}, {which} epoch at scale `{scale}` (run `{record.run.label}`"
-    f"{''.join(f', {key} {value}' for key, value in record.run.model_options.items())}, record `{record.id}`): “{standings.CHECKS[check.name]}” "
+    f"{''.join(f', {key} {value}' for key, value in record.run.model_options.items())}, record `{record.id}`): “{audits.CHECKS[check.name]}” "
     f"({f'{100 * check.value:.1f}'.translate(MINUS)} %, limit {100 * check.limit:g} %)"
     + (", a collapsed run" if record.collapsed else "")
     for scale, record, which, check in failed

@@ -23,9 +23,9 @@ import inspect
 from robust_activations import data, models, paths, runs, studies
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, standings, style, tables
+from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, style, tables
 from robust_activations.figures import sparta as attention
-from robust_activations.figures.audits import sound
+from robust_activations.figures.audits import check_table, sound
 from robust_activations.stats import mcnemar
 from robust_activations.studies import protocol, sparta
 
@@ -359,7 +359,7 @@ behind = {
 }
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(standings.check_table(behind.values()))
+Markdown(check_table(behind.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(sound(behind.values()))

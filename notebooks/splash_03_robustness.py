@@ -21,7 +21,7 @@
 import numpy as np
 
 from robust_activations import paths, studies
-from robust_activations.figures import claims, comparisons, critics, distances, readings, standings, tables
+from robust_activations.figures import audits, claims, comparisons, critics, distances, readings, tables
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES
 from robust_activations.studies import splash
 from robust_activations.studies.audit import evaluations, failures
@@ -426,7 +426,7 @@ for name, records in sides.items():
 lines = []
 for check, by_side in rows.items():
     first = next(iter(by_side.values()))[0]
-    cells = [standings.CHECKS.get(check, first.question), f"{100 * first.limit:g} %"]
+    cells = [audits.CHECKS.get(check, first.question), f"{100 * first.limit:g} %"]
     for own in (by_side.get(name, []) for name in sides):
         most = f"{100 * max(one.value for one in own):.1f} %".translate(MINUS) if own else ""
         cells += [f"{sum(one.passed for one in own)} of {len(own)}", most]
@@ -439,7 +439,7 @@ failed = {name: [] for name in ("SPLASH", "ReLU")}
 for title, duel in shown.items():
     for name, records in (("SPLASH", duel.new), ("ReLU", duel.old)):
         failed[name] += [
-            f"{standings.CHECKS.get(check.name, check.question)} ({title}, seed {record.run.seed}, {which} epoch: {100 * check.value:.1f} %)"
+            f"{audits.CHECKS.get(check.name, check.question)} ({title}, seed {record.run.seed}, {which} epoch: {100 * check.value:.1f} %)"
             for record, which, check in failures(records)
         ]
 checks = "\n\n".join(

@@ -19,8 +19,8 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, comparisons, results, splash_learned, standings, style, tables
-from robust_activations.figures.audits import sound
+from robust_activations.figures import claims, comparisons, results, splash_learned, style, tables
+from robust_activations.figures.audits import check_table, sound
 from robust_activations.figures.rows import Row
 from robust_activations.stats import over_seeds
 from robust_activations.studies import protocol, splash
@@ -388,7 +388,7 @@ for scale, rows in scales.items():
     for name in ("splash", "relu"):
         own = [record for row in rows.values() for record in row.records if record.run.activation == name]
         if own:
-            parts += [f"*Scale `{scale}`, {style.title(name)}*", standings.check_table(own)]
+            parts += [f"*Scale `{scale}`, {style.title(name)}*", check_table(own)]
 Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]

@@ -305,7 +305,7 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
                 write(whole(run), folder / "live", study.name)
         found = list(studies.verdicts(("digits", "gpu"), study.name))
-        planned = {run.id: run for _, run in studies.planned("digits")}
+        planned = {run.id: run for run in studies.planned("digits")}
         boxes = claims.details(found).split("\n::::{dropdown} ")
         assert len(boxes) == len(study.claims)
         tested = [one for one in found if one.scale == "digits"]

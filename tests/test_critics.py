@@ -11,7 +11,6 @@ from robust_activations.evaluation import Check
 from robust_activations.figures import claims, critics
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf, protocol, splash
-from robust_activations.studies.curves import Curve
 
 
 def test_curvature_table_leaves_out_what_is_not_there(folder):
@@ -116,17 +115,3 @@ def test_settings_are_weighed_where_both_are_recorded():
     assert {row[0] for row in rows} == {"`cpu`, mnist"}
     few, _ = held(*(tiny.record(choices[name], right(80)) for name in names[:3]))
     assert critics.settings({"cpu": few}) == "No scale has records of these choices yet."
-
-
-def test_margins_stand_beside_the_record_on_the_same_images():
-    make = protocol.recipe("cpu")
-    records, _ = held(tiny.record(make("relu"), right(80)), tiny.record(make("silu"), right(100)))
-    kept = {make(name).id: Curve((0.0, 8 / 255), (90, hard), 100) for name, hard in (("relu", 75), ("silu", 70))}
-    text = critics.margins(kept | {"unknown": Curve((0.0,), (1,), 1)}, records)
-    rows = [entries(line) for line in text.splitlines()[2:4]]
-    assert [row[0] for row in rows] == ["SiLU (seed 0)", "ReLU (seed 0)"]  # 100 and 80 of the first 100
-    assert [[row[1].split()[0], row[2].split()[0], row[3]] for row in rows] == [
-        ["100.0", "70.0", "−30.0"], ["80.0", "75.0", "−5.0"],
-    ]  # fmt: skip
-    assert text.endswith("By the margin, n = 100, the order is ReLU (seed 0), SiLU (seed 0).")
-    assert critics.margins({}, records) == "No saved network has been attacked on the margin yet."

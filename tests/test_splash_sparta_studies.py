@@ -47,7 +47,7 @@ class Whole(Ledger):
 
 @cache
 def whole(name: str, scale: str) -> tuple[Ledger, list[Run]]:
-    ones = [run for _, run in studies.planned(scale)]
+    ones = studies.planned(scale)
     return Whole(ones), ones
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 import tiny
-from made import held, made, right
+from made import made, right
 from robust_activations.figures import answers, robustness, standings
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Ledger
-from robust_activations.studies.curves import Curve
 
 THREE = [made("relu", pgd50=90, seed=seed) for seed in (0, 1, 2)]
 TWO = [made("silu", pgd50=90 + 10 * seed, seed=seed) for seed in (0, 1)]
@@ -142,11 +141,6 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
     assert "after a look" not in answers._over_networks(alone, {})
 
 
-def test_a_second_look_raises_the_risk_of_a_false_alarm():
-    assert standings.looked_twice(3, 3) == pytest.approx(0.05, abs=0.003)
-    assert standings.looked_twice(3, 5) == pytest.approx(0.081, abs=0.003)
-
-
 def test_what_the_committed_seeds_say():
     """SiLU was ahead in each of the first three seeds and their interval included 0; with two more it is clear."""
     one = standings.standings("cpu", Ledger(COMMITTED))
@@ -186,20 +180,6 @@ def test_the_orders_of_two_scales():
     (ax,) = robustness.across(one, other).axes
     assert len(ax.lines) == 3
     assert [text.get_text() for text in ax.texts] == ["SiLU", "ReLU", "GELU", "ReLU", "GELU", "SiLU"]
-
-
-def test_what_the_margin_takes():
-    records = [made("relu", pgd50=100), made("silu", pgd50=104), made("gelu", pgd50=110)]
-    ledger, _ = held(*records)
-    left = dict(zip(ledger.records, (80, 90, 110), strict=True))
-    kept = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in left.items()}
-    words = standings.margins_in_words(kept, ledger)
-    assert words.startswith("**The margin loss lowers all 3 networks, by 0.0 to 10.0 points**. By the cross-entropy")
-    assert "differ by 5.0 points at most" in words
-    assert words.endswith("At the same seed (0) SiLU less ReLU is +5.0 points by the margin; it was +2.0.")
-    alike = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in zip(left, (80, 84, 90), strict=True)}
-    assert "much alike" in standings.margins_in_words(alike, ledger)
-    assert standings.margins_in_words({}, ledger) == ""
 
 
 def test_who_stays_ahead_over_seeds_is_told_with_the_gain():

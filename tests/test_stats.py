@@ -10,7 +10,7 @@ from scipy import stats as reference
 
 from helpers import unchecked
 from robust_activations.errors import UserError
-from robust_activations.stats import holm, mcnemar, over_images, over_seeds, wilson
+from robust_activations.stats import holm, looked_twice, mcnemar, over_images, over_seeds, wilson
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 10), (10, 10), (1, 497), (373, 497), (6155, 10000), (1, 1)])
@@ -126,3 +126,8 @@ def test_over_seeds_is_students_interval(values):
 
 def test_one_seed_says_nothing_of_spread():
     assert over_seeds([0.5]) == (0.5, -math.inf, math.inf)
+
+
+def test_a_second_look_raises_the_risk_of_a_false_alarm():
+    assert looked_twice(3, 3) == pytest.approx(0.05, abs=0.003)
+    assert looked_twice(3, 5) == pytest.approx(0.081, abs=0.003)

@@ -17,7 +17,7 @@ from robust_activations import activations, data, ledger, models, paths, runs, s
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.studies import base, compare, primer, protocol
+from robust_activations.studies import base, compare, primer, protocol, smooth
 from robust_activations.training import Schedule
 from tiny import files
 
@@ -29,17 +29,21 @@ EVERY = [(study, scale) for study in studies.STUDIES.values() for scale in paths
 
 
 def test_a_claim_is_judged_by_the_runs_of_every_study():
-    """Sparta's study trains SiLU and ReLU on CIFAR-100, which the study of SiLU does not."""
-    own = {run.id for run in (*studies.STUDIES["sat"].runs("cpu"), *protocol.STUDY.runs("cpu"))}
-    elsewhere = [run for name, run in studies.planned("cpu") if run.dataset == "cifar100" and name == "sparta"]
-    assert {"silu", "relu"} <= {run.activation for run in elsewhere}
-    assert not own & {run.id for run in elsewhere}
     every = studies.planned("cpu")
-    assert {run.id for _, run in every} == {run.id for one in studies.STUDIES.values() for run in one.runs("cpu")}
-    assert len(every) == len({run.id for _, run in every})
+    assert {run.id for run in every} == {run.id for one in studies.STUDIES.values() for run in one.runs("cpu")}
+    assert len(every) == len({run.id for run in every})
+    own = {run.id for run in studies.STUDIES["sat"].runs("cpu")}
     (silu,) = (one for one in studies.verdicts(("cpu",), "sat") if one.claim.id == "sat-silu")
-    datasets = {run.dataset for run in (run for _, run in every) if run.id in silu.verdict.records}
+    datasets = {run.dataset for run in every if run.id in silu.verdict.records}
     assert datasets == {"cifar10", "cifar100"}
+    assert {*silu.verdict.records} - own  # seeds that the protocol trains
+
+
+def test_the_seeds_added_on_another_dataset_continue_a_pair_that_sparta_s_study_had():
+    for scale in ("cpu", "gpu"):
+        pairs = smooth.elsewhere(scale)
+        controls = {run.id for run in studies.STUDIES["sparta"].runs(scale)}
+        assert [[run.id in controls for run in own] for own in pairs.values()] == 2 * [[True, False, False]]
 
 
 @pytest.mark.parametrize(("study", "scale"), EVERY, ids=lambda value: getattr(value, "name", value))

@@ -10,14 +10,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from robust_activations.evaluation import Check
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import NBSP, listed
-from robust_activations.figures.standings import CHECKS
+from robust_activations.figures.prose import MINUS, NBSP, listed
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY
 from robust_activations.run import Run
 from robust_activations.studies import STUDIES, Judged, audit
+
+CHECKS = {
+    "zero_gradient": "the loss has a slope on every image",
+    "one_step": "one step does not beat fifty",
+    "unbounded": "an attacker without limits wins on every image",
+    "more_steps": "more steps never help the defender",
+    "black_box": "a black-box attack breaks nothing that PGD-50 does not",
+    "autoattack": "AutoAttack raised no warning of its own",
+}
 
 
 def verdict(ledger: Ledger, judged: Iterable[Judged]) -> str:
@@ -158,3 +167,28 @@ def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 def _counted(n: int) -> str:
     return f"{n} record{'s' * (n != 1)}"
+
+
+def check_table(records: Iterable[Record]) -> str:
+    """The gradient-masking checklist over all runs, best and last checkpoints: how many pass, and the worst."""
+    found: dict[str, list[tuple[Check, Record]]] = {}
+    for record in records:
+        for evaluation in audit.evaluations(record).values():
+            for check in evaluation.checks:
+                found.setdefault(check.name, []).append((check, record))
+    rows = []
+    for name, cases in found.items():
+        worst, record = max(cases, key=lambda case: case[0].value)
+        run = record.run
+        options = "".join(f", {key} {value}" for key, value in run.model_options.items())
+        where = f"{style.title(run.activation)}{options}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
+        rows.append(
+            [
+                CHECKS.get(name, cases[0][0].question),
+                f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
+                f"{100 * worst.limit:g}{NBSP}%",
+                f"{100 * worst.value:.1f} %".translate(MINUS),
+                where if worst.value > 0 else "",
+            ]
+        )
+    return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import groupby
 
 from robust_activations import studies
 from robust_activations.evaluation import Suite
 from robust_activations.figures import style
+from robust_activations.figures.audits import CHECKS
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected, span
-from robust_activations.figures.prose import NBSP, interval, listed, points
+from robust_activations.figures.prose import NBSP, interval, listed
 from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
-from robust_activations.figures.standings import CHECKS, by_margin, percent
-from robust_activations.figures.tables import accuracy_table, cell
+from robust_activations.figures.standings import percent
+from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
-from robust_activations.run import Run
 from robust_activations.studies import paf, paired, protocol, splash
 from robust_activations.studies.audit import failures
 from robust_activations.studies.base import strongest
-from robust_activations.studies.curves import Curve
 from robust_activations.studies.paf_claims import published
 from robust_activations.studies.verdicts import tuned
 
@@ -182,34 +180,6 @@ def levels(ledgers: Mapping[str, Ledger]) -> str:
     if not rows:
         return "Nothing of this is recorded yet."
     return accuracy_table(rows, ("clean", "pgd50"), first="Activation, training, ε of the attack, scale")
-
-
-def margins(kept: Mapping[str, Curve], records: Ledger) -> str:
-    """Saved networks under PGD-50 on the margin of the logits, beside PGD-50 on the cross-entropy in their records.
-
-    On the same images; with a sentence on what becomes of the order.
-    """
-
-    def name(run: Run) -> str:
-        return f"{style.title(run.activation)} (seed {run.seed})"
-
-    found = by_margin(kept, records)
-    if not found:
-        return "No saved network has been attacked on the margin yet."
-    found.sort(key=lambda one: -one[1])
-    rows = [
-        [
-            name(run),
-            *(cell(Interval.share(count, n)) for count in (usual, hard)),
-            points((hard - usual) / n),
-        ]
-        for run, usual, hard, n in found
-    ]
-    grouped = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
-    order = ", ".join(" = ".join(name(run) for run, *_ in alike) for _, alike in grouped)
-    n = listed(f"{n:,}" for n in {n for *_, n in found})
-    header = ["Network", "PGD-50, %", "PGD-50 on the margin, %", "Points lower"]
-    return f"{table(header, rows)}\n\nBy the margin, n = {n}, the order is {order}."
 
 
 def masking(study: str, ledgers: Mapping[str, Ledger]) -> tuple[str, str]:

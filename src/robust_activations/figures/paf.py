@@ -335,7 +335,7 @@ def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
     """
     said = []
     for scale, records in ledgers.items():
-        runs = [run for _, run in studies.planned(scale)]
+        runs = studies.planned(scale)
         for name in ("psilu", "pssilu"):
             verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
             if verdict.label != claims.UNTESTED:

@@ -78,7 +78,7 @@ def settings(study: str) -> str:
     for scale in paths.SCALES:
         wanted = one.runs(scale)
         run = wanted[0]
-        seeds = {one.seed for _, one in studies.planned(scale) if replace(one, seed=run.seed, suite=run.suite) == run}
+        seeds = {one.seed for one in studies.planned(scale) if replace(one, seed=run.seed, suite=run.suite) == run}
         n = "all" if run.suite.n is None else f"{run.suite.n:,}"
         count = run.objective.attack.steps
         steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Int
@@ -16,7 +16,7 @@ from scipy import stats
 
 from robust_activations import models, paths
 from robust_activations.activations import REGISTRY
-from robust_activations.evaluation import Check, Outcome
+from robust_activations.evaluation import Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
@@ -24,20 +24,9 @@ from robust_activations.figures.prose import MINUS, NBSP, interval, listed, poin
 from robust_activations.figures.rows import Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import holm, over_images, over_seeds
+from robust_activations.stats import holm, looked_twice, over_images, over_seeds
 from robust_activations.studies import paired, protocol
-from robust_activations.studies.audit import evaluations
-from robust_activations.studies.curves import Curve
 from robust_activations.training import Objective, Schedule
-
-CHECKS = {
-    "zero_gradient": "the loss has a slope on every image",
-    "one_step": "one step does not beat fifty",
-    "unbounded": "an attacker without limits wins on every image",
-    "more_steps": "more steps never help the defender",
-    "black_box": "a black-box attack breaks nothing that PGD-50 does not",
-    "autoattack": "AutoAttack raised no warning of its own",
-}
 
 
 @dataclass(frozen=True)
@@ -302,17 +291,6 @@ def added_in_words(one: Standings) -> str:
     )
 
 
-@cache
-def looked_twice(first: int, seeds: int, times: int = 100_000) -> float:
-    """How often a t test at 5 % finds something where nothing is, if it is made again with more seeds whenever the
-    first ones agree in sign and fail it; by simulation.
-    """
-    values = np.random.default_rng(0).normal(size=(times, seeds))
-    early, late = (stats.ttest_1samp(own, 0.0, axis=1).pvalue < 0.05 for own in (values[:, :first], values))
-    agree = abs(np.sign(values[:, :first]).sum(1)) == first
-    return float((early | (agree & late)).mean())
-
-
 def spread_in_words(one: Standings) -> str:
     """How far apart ReLU's own seeds are under PGD-50: `varied by 1.6 points over 5 seeds`."""
     own = [record.best.outcomes["pgd50"].accuracy for record in one.of("relu").values()]
@@ -342,43 +320,6 @@ def across_in_words(one: Standings, other: Standings) -> str:
         f"{verdict} (Spearman's, of {len(ranks)} activations on {data[0]} and on {data[1]}; 1 is the same order). "
         f"Those that move most: {moved}."
     )
-
-
-def by_margin(kept: Mapping[str, Curve], records: Ledger) -> list[tuple[Run, int, int, int]]:
-    """Saved networks under two attacks on the same n images: the run, how many are right under PGD-50 on the
-    cross-entropy, by its record, and on the margin, and n."""
-    found = []
-    for run, curve in kept.items():
-        if run in records.records and (outcome := records.records[run].best.outcomes.get("pgd50")):
-            usual = int(outcome.right[: curve.n].sum())
-            found.append((records.records[run].run, usual, curve.correct[-1], curve.n))
-    return found
-
-
-def margins_in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
-    """How much lower PGD-50 on the margin finds saved networks than PGD-50 on the cross-entropy; and at the same seed,
-    how far SiLU is above ReLU by either.
-    """
-    every = by_margin(kept, records)
-    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in every}
-    if not found:
-        return ""
-    low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
-    accuracies = [before for before, _ in found.values()]
-    widest = 100 * (max(accuracies) - min(accuracies))
-    text = f"**The margin loss lowers all {len(found)} networks, by {low:.1f} to {high:.1f} points**"
-    if high - low >= widest / 4:
-        text += (
-            f". By the cross-entropy they differ by {widest:.1f} points at most; what one loses more, up to "
-            f"{high - low:.1f}, can reverse their order. So small gaps in this ranking are not safe."
-        )
-    else:
-        text += ", all of them much alike, so that the order hardly depends on it."
-    for (name, seed), (soft, hard) in found.items():
-        if name == "silu" and (relu := found.get(("relu", seed))):
-            after, before = points(hard - relu[1]), points(soft - relu[0])
-            text += f" At the same seed ({seed}) SiLU less ReLU is {after} points by the margin; it was {before}."
-    return text
 
 
 # ---- tables -----------------------------------------------------------------------------------------------------
@@ -437,28 +378,3 @@ def visible(one: Standings) -> str:
     tests = [row.test for row in against_relu(one).values()]
     split = sorted(test.only_first + test.only_second for test in tests)
     return f"{100 * detectable(split[len(split) // 2]) / tests[0].n:.1f}"
-
-
-def check_table(records: Iterable[Record]) -> str:
-    """The gradient-masking checklist over all runs, best and last checkpoints: how many pass, and the worst."""
-    found: dict[str, list[tuple[Check, Record]]] = {}
-    for record in records:
-        for evaluation in evaluations(record).values():
-            for check in evaluation.checks:
-                found.setdefault(check.name, []).append((check, record))
-    rows = []
-    for name, cases in found.items():
-        worst, record = max(cases, key=lambda case: case[0].value)
-        run = record.run
-        options = "".join(f", {key} {value}" for key, value in run.model_options.items())
-        where = f"{style.title(run.activation)}{options}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
-        rows.append(
-            [
-                CHECKS.get(name, cases[0][0].question),
-                f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
-                f"{100 * worst.limit:g}{NBSP}%",
-                f"{100 * worst.value:.1f} %".translate(MINUS),
-                where if worst.value > 0 else "",
-            ]
-        )
-    return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)

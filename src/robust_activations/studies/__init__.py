@@ -96,16 +96,16 @@ class Judged:
 def verdicts(scales: tuple[str, ...] = SCALES, name: str = "all") -> Iterator[Judged]:
     """Every claim of a study, or of all, at every scale, judged by the records there are."""
     for scale, records in ledgers(scales).items():
-        runs = [run for _, run in planned(scale)]
+        runs = planned(scale)
         for study in get(name):
             for claim in study.claims:
                 yield Judged(study.name, claim, scale, claim.test(records, runs))
 
 
 @cache
-def planned(scale: str) -> tuple[tuple[str, Run], ...]:
-    """The runs of all studies at a scale, each with a study that wants it.
+def planned(scale: str) -> tuple[Run, ...]:
+    """The runs of all studies at a scale.
 
     By the records of all of them every claim is judged: a pair that was made for another question counts as well.
     """
-    return tuple(in_turn({study.name: study.runs(scale) for study in get("all")}))
+    return tuple(run for _, run in in_turn({study.name: study.runs(scale) for study in get("all")}))

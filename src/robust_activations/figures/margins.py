@@ -1,0 +1,83 @@
+"""Saved networks under PGD-50 on the margin of the logits, beside PGD-50 on the cross-entropy in their records.
+
+Text and tables are Markdown, which the book typesets where a cell has `mystnb={"markdown_format": "myst"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+
+from robust_activations.figures import style
+from robust_activations.figures.catalogue import table
+from robust_activations.figures.prose import listed, points
+from robust_activations.figures.rows import Interval
+from robust_activations.figures.tables import cell
+from robust_activations.ledger import Ledger
+from robust_activations.run import Run
+from robust_activations.studies.curves import Curve
+
+
+def pairs(kept: Mapping[str, Curve], records: Ledger) -> list[tuple[Run, int, int, int]]:
+    """Saved networks under two attacks on the same n images: the run, how many are right under PGD-50 on the
+    cross-entropy, by its record, and on the margin, and n."""
+    found = []
+    for run, curve in kept.items():
+        if run in records.records and (outcome := records.records[run].best.outcomes.get("pgd50")):
+            usual = int(outcome.right[: curve.n].sum())
+            found.append((records.records[run].run, usual, curve.correct[-1], curve.n))
+    return found
+
+
+def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
+    """How much lower PGD-50 on the margin finds saved networks than PGD-50 on the cross-entropy; and at the same seed,
+    how far SiLU is above ReLU by either.
+    """
+    every = pairs(kept, records)
+    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in every}
+    if not found:
+        return ""
+    low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
+    accuracies = [before for before, _ in found.values()]
+    widest = 100 * (max(accuracies) - min(accuracies))
+    text = f"**The margin loss lowers all {len(found)} networks, by {low:.1f} to {high:.1f} points**"
+    if high - low >= widest / 4:
+        text += (
+            f". By the cross-entropy they differ by {widest:.1f} points at most; what one loses more, up to "
+            f"{high - low:.1f}, can reverse their order. So small gaps in this ranking are not safe."
+        )
+    else:
+        text += ", all of them much alike, so that the order hardly depends on it."
+    for (name, seed), (soft, hard) in found.items():
+        if name == "silu" and (relu := found.get(("relu", seed))):
+            after, before = points(hard - relu[1]), points(soft - relu[0])
+            text += f" At the same seed ({seed}) SiLU less ReLU is {after} points by the margin; it was {before}."
+    return text
+
+
+def order(kept: Mapping[str, Curve], records: Ledger) -> str:
+    """Saved networks under PGD-50 on the margin of the logits, beside PGD-50 on the cross-entropy in their records.
+
+    On the same images; with a sentence on what becomes of the order.
+    """
+
+    def name(run: Run) -> str:
+        return f"{style.title(run.activation)} (seed {run.seed})"
+
+    found = pairs(kept, records)
+    if not found:
+        return "No saved network has been attacked on the margin yet."
+    found.sort(key=lambda one: -one[1])
+    rows = [
+        [
+            name(run),
+            *(cell(Interval.share(count, n)) for count in (usual, hard)),
+            points((hard - usual) / n),
+        ]
+        for run, usual, hard, n in found
+    ]
+    grouped = groupby(sorted(found, key=lambda one: -one[2]), key=lambda one: one[2])
+    order = ", ".join(" = ".join(name(run) for run, *_ in alike) for _, alike in grouped)
+    n = listed(f"{n:,}" for n in {n for *_, n in found})
+    header = ["Network", "PGD-50, %", "PGD-50 on the margin, %", "Points lower"]
+    return f"{table(header, rows)}\n\nBy the margin, n = {n}, the order is {order}."
