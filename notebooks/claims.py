@@ -27,7 +27,6 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from robust_activations import paths
-from robust_activations.studies import protocol
 
 
 def of(study):
@@ -111,7 +110,8 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 # are about other data, other networks and sometimes other attacks.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown("\n\n".join(filter(None, (protocol.later(scale, found) for scale, found in studies.ledgers().items()))))
+said = (part.later(scale, own) for scale, own in studies.ledgers().items() for part in (studies.protocol, studies.smooth))
+Markdown("\n\n".join(filter(None, said)))
 
 # %% [markdown]
 # ## Parametric activations

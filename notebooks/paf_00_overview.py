@@ -29,6 +29,8 @@ published = {run.activation: run for run in reversed(paf.STUDY.runs("paper"))}
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.rows import data_title
+
 judged = claims.judged(study="paf")
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
 glue("pafs", str(len(paf.PAFS)), display=False)
@@ -140,7 +142,7 @@ extras = (
 )
 CODE = "seen: code of 2021"
 recipe = [
-    ("Data", "cifar10", CODE, run.dataset),
+    ("Data", "CIFAR-10", CODE, data_title(run)),
     ("Synthetic images", "CIFAR-5m, not augmented", "seen: README and code of 2021", "CIFAR-5m, not augmented" if run.extra == paf.SYNTHETIC else "none"),
     ("Batch, real + synthetic", "256 + 256", CODE, f"{schedule.batch_size - synthetic} + {synthetic}"),
     ("Network", "resnet18", CODE, run.model),

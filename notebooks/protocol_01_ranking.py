@@ -390,7 +390,7 @@ Markdown("\n\n".join(f"`{one.scale}`: {sound(own)}" for one, own in checked))
 # activation than of another, the ranking would be one of losses. So some networks of scale `cpu`, whose weights were kept, were attacked again:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-hard = curves.read(paths.ledger("cpu") / "margin-cpu.json")
+hard = curves.of(curves.read(paths.ledger("cpu") / "margin-cpu.json"), protocol.STUDY.runs("cpu"))
 Markdown(f"{margins.in_words(hard, committed)}\n\n{margins.order(hard, committed)}")
 
 # %% tags=["remove-cell"]

@@ -191,7 +191,7 @@ Markdown(plans.costs("sparta"))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 EXAMPLE = "seen: abstract, as an example"
-Markdown(plans.unpublished(run, {"Data": ("cifar10", EXAMPLE), "Network": ("resnet18", EXAMPLE)}))
+Markdown(plans.unpublished(run, {"Data": ("CIFAR-10", EXAMPLE), "Network": ("resnet18", EXAMPLE)}))
 
 # %% [markdown]
 # The whole grid at scale `paper`, donors included:

@@ -29,6 +29,8 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.rows import data_title
+
 judged = claims.judged(study="splash")
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
 glue("radius", published.threat.eps, display=False)
@@ -194,7 +196,7 @@ Markdown(plans.costs("splash"))
 # SPLASH in a ResNet-20 on CIFAR-10. Where nothing stands in brackets, nothing was found.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-SEEN = {name: (word, "seen: abstract") for name, word in (("Data", published.dataset), ("Network", published.model))}
+SEEN = {name: (word, "seen: abstract") for name, word in (("Data", data_title(published)), ("Network", published.model))}
 Markdown(plans.unpublished(published, SEEN))
 
 # %% [markdown]

@@ -32,7 +32,7 @@ from IPython.display import Markdown
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.prose import interval, listed, note
-from robust_activations.figures.rows import setting
+from robust_activations.figures.rows import place_title, setting
 from robust_activations.models import REGISTRY as MODELS
 
 
@@ -40,11 +40,6 @@ def rows_of(scale, found):
     """A row an activation, in the paper's order with SPLASH last, of those that are recorded."""
     records = {name: [ledgers[scale][run] for run in found[name] if run in ledgers[scale]] for name in found}
     return {name: Row(style.title(name), records[name]) for name in ORDER if records.get(name)}
-
-
-def named(place):
-    dataset, model = place
-    return f"{dataset}, {MODELS[model].title if model in MODELS else model}"
 
 
 ORDER = (*splash.NINE, "splash")
@@ -57,7 +52,7 @@ for scale in paths.SCALES:
 home = ("digits", ("digits", "digits_cnn"))
 larger = [key for key in places if key[0] != "digits"]
 many = {key: rows for key, rows in places.items() if len(rows) > 2}
-titles = {(scale, place): named(place) + (f" (`{scale}`)" if scale != "digits" else "") for scale, place in places}
+titles = {(scale, place): place_title(*place) + (f" (`{scale}`)" if scale != "digits" else "") for scale, place in places}
 plain = {key: title.replace("`", "") for key, title in titles.items()}
 
 # %% [markdown]
@@ -101,7 +96,7 @@ alike = {}  # places of a scale that differ in the network alone
 for scale in paths.SCALES:
     for place, found in splash.accuracy(scale).items():
         runs = [run for several in found.values() for run in several]
-        data, network = named(place).split(", ")
+        data, network = place_title(*place).split(", ")
         which = "all ten" if len(found) == 10 else listed(style.title(name) for name in found)
         seeds = f"{len(found['splash'])}" + (
             " of the pair, else 1" if len(found["splash"]) * len(found) > len(runs) else ""
@@ -378,7 +373,7 @@ note("s2_more", more)
 note("s2_sites", sites)
 note("s2_each", more // sites if sites else NOTHING)
 narrow = [
-    f"{named(place).split(', ')[1]} with width {run.model_options['width']} in place of {MODELS[run.model].options()['width']}"
+    f"{place_title(*place).split(', ')[1]} with width {run.model_options['width']} in place of {MODELS[run.model].options()['width']}"
     for (scale, place), rows in places.items()
     if scale == "cpu" and "width" in (run := rows["splash"].records[0].run).model_options
 ]

@@ -44,15 +44,9 @@ from robust_activations.distances import cw
 from robust_activations.evaluation import SUITE
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import MINUS, listed, note, p_said, points
-from robust_activations.models import REGISTRY as MODELS
+from robust_activations.figures.rows import place_title
 
-
-def named(place):
-    dataset, model = place
-    return f"{dataset}, {MODELS[model].title if model in MODELS else model}"
-
-
-titles = {(scale, place): named(place) + (f" ({scale})" if scale != "digits" else "") for scale, place in duels}
+titles = {(scale, place): place_title(*place) + (f" ({scale})" if scale != "digits" else "") for scale, place in duels}
 shown = {titles[key]: duel for key, duel in duels.items()}
 by_scale = {scale: {titles[key]: duel for key, duel in duels.items() if key[0] == scale} for scale in paths.SCALES}
 by_scale = {scale: found for scale, found in by_scale.items() if found}
@@ -150,7 +144,7 @@ Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
 fallen = [
-    named(place) + (f" ({scale})" if scale != "digits" else "")
+    place_title(*place) + (f" ({scale})" if scale != "digits" else "")
     for scale in paths.SCALES
     for place, found in splash.robustness(scale).items()
     if (scale, place) not in duels

@@ -36,6 +36,7 @@ from robust_activations.evaluation import SUITE
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.rows import data_title
 from robust_activations.models import REGISTRY as MODELS
 
 
@@ -284,7 +285,7 @@ for scale in larger:
         )
         said.append(f"{what}, above the base {above}, below it {below}")
     words.append(
-        f"At scale {scale} ({run.dataset}, {MODELS[run.model].title}, one seed each) these differ from the base beyond chance after Holm's "
+        f"At scale {scale} ({data_title(run)}, {MODELS[run.model].title}, one seed each) these differ from the base beyond chance after Holm's "
         f"correction, in points: {'; '.join(said)}."
     )
 note("spl_larger", " ".join(words) or "No larger scale is recorded yet.")

@@ -26,7 +26,7 @@ def judged(found: Verdict, name: str = "a", scale: str = "digits") -> Judged:
 def test_parts_are_rows_of_their_own():
     both = Verdict.of_parts("undecided", {"mnist": YES, "cifar10": NO})
     assert [*dots(both, "cpu")] == [
-        ("cpu, mnist", "supported", YES.points),
+        ("cpu, MNIST", "supported", YES.points),
         ("cpu, cifar10", "contradicted, one seed", NO.points),
     ]
     best = Verdict.of_parts("supported", {"silu": YES, "gelu": OPEN}, "silu", one_will_do=True)

@@ -84,8 +84,11 @@ def _headline(one: Standings, above: Sequence[str], silu: Mapping[str, Verdict])
     if above:
         return f"perhaps. Ahead of ReLU on {data}, {ALONE}: {listed(above)}."
     if _ahead(one) or any(part.said == "supported" for part in silu.values()):
-        everywhere = all(part.label != "contradicted" for part in silu.values())
-        return f"a little at most{'' if everywhere else ', and not on all data'}, as far as we can see."
+        labels = {part.label for part in silu.values()}
+        but = ", and not on all data" if "contradicted" in labels else ""
+        if "supported" in labels and "undecided" in labels:
+            but = but or ", and not clearly on all data"
+        return f"a little at most{but}, as far as we can see."
     return "hardly, as far as we can see."
 
 

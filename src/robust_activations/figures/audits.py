@@ -14,6 +14,7 @@ from robust_activations.evaluation import Check
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import MINUS, NBSP, listed
+from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY
 from robust_activations.run import Run
@@ -78,7 +79,7 @@ def sound(records: Iterable[Record]) -> str:
     if not failed:
         return f"{text}All passed every check for masked gradients: that proves nothing, but no known symptom is there."
     found = "; ".join(
-        f"{style.title(record.run.activation)} ({record.run.dataset}, seed {record.run.seed}, {which} epoch): "
+        f"{style.title(record.run.activation)} ({data_title(record.run)}, seed {record.run.seed}, {which} epoch): "
         f"{CHECKS[check.name]} ({100 * check.value:.1f}{NBSP}%, limit {100 * check.limit:g}{NBSP}%)"
         for record, which, check in failed
     )

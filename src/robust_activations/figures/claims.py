@@ -15,7 +15,7 @@ from pathlib import Path
 from robust_activations import paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import listed
-from robust_activations.figures.rows import ATTACKS
+from robust_activations.figures.rows import ATTACKS, DATA
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
@@ -58,7 +58,7 @@ DECIDED = ("supported", "contradicted")
 LABELS = (*DECIDED, "undecided", UNTESTED)
 BADGES = {"supported": "primary", "contradicted": "danger", "undecided": "light"}
 # What verdicts call attacks and measures, and what the book does.
-WORDS = {"one_pixel": "the one-pixel attack", "cw": "C&W", "inf": "∞"} | ATTACKS
+WORDS = {"one_pixel": "the one-pixel attack", "cw": "C&W", "inf": "∞"} | ATTACKS | DATA
 
 
 def stands(found: Sequence[Judged], *ids: str) -> str:

@@ -17,7 +17,7 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected, span
 from robust_activations.figures.prose import NBSP, interval, listed
-from robust_activations.figures.rows import ATTACKS, Interval, Row, norm
+from robust_activations.figures.rows import ATTACKS, Interval, Row, data_title, norm
 from robust_activations.figures.standings import percent
 from robust_activations.figures.tables import accuracy_table
 from robust_activations.ledger import Ledger, Record
@@ -146,7 +146,9 @@ def settings(ledgers: Mapping[str, Ledger]) -> str:
             for attack in sorted(both & {"pgd50", "autoattack"}, reverse=True) or ["pgd20"]:
                 test = paired(made[one], made[other], attack)
                 found.append((CALLED[one], CALLED[other], (test, Interval.of(test))))
-                where.append([f"`{scale}`, {made[one].run.dataset}", f"{ATTACKS[attack]}, n{NBSP}={NBSP}{test.n:,}"])
+                where.append(
+                    [f"`{scale}`, {data_title(made[one].run)}", f"{ATTACKS[attack]}, n{NBSP}={NBSP}{test.n:,}"]
+                )
     rows = [
         [*place, f"{one.name} above {one.other}", one.cells[0], one.cells[-1]]
         for place, one in zip(where, corrected(found), strict=True)

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from robust_activations.figures import style
 from robust_activations.figures.frames import GREY, HALO, INK, SHADE, WIDTH, legend, stacked
+from robust_activations.figures.rows import DATA
 from robust_activations.studies import Judged, Verdict
 from robust_activations.studies.base import Points
 
@@ -34,7 +35,7 @@ Dot = tuple[str, str, Points]  # of what it is, the verdict, what was measured
 def dots(verdict: Verdict, where: str) -> Iterator[Dot]:
     """A verdict's own interval, or those of its parts."""
     for name, part in verdict.parts.items():
-        yield from dots(part, f"{where}, {name}")
+        yield from dots(part, f"{where}, {DATA.get(name, name)}")
     if verdict.points and not verdict.parts:
         yield where, verdict.said, verdict.points
 

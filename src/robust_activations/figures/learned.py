@@ -21,7 +21,7 @@ from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.prose import listed
-from robust_activations.figures.rows import ATTACKS, Row, norm
+from robust_activations.figures.rows import ATTACKS, Row, data_title, norm
 from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
@@ -48,7 +48,7 @@ def settings(runs: Iterable[Run]) -> list[list[Run]]:
 
 def cells(run: Run) -> list[str]:
     """Data, network, threat model and training of a run, as a table names them."""
-    data = f"{run.dataset}, with synthetic images" if run.extra else run.dataset
+    data = f"{data_title(run)}, with synthetic images" if run.extra else data_title(run)
     training = f"{OBJECTIVES[run.objective.name]}, {run.schedule.epochs} epochs"
     network = MODELS[run.model].title if run.model in MODELS else f"`{run.model}`"
     return [data, network, f"{norm(run)} {run.threat.eps}", training]

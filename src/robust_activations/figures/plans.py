@@ -15,7 +15,7 @@ from robust_activations import data, estimates, models, paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.prose import NBSP
-from robust_activations.figures.rows import ATTACKS, norm
+from robust_activations.figures.rows import ATTACKS, data_title, norm
 from robust_activations.run import Run
 
 
@@ -88,7 +88,7 @@ def settings(study: str) -> str:
         rows.append(
             [
                 f"`{scale}`",
-                f"{run.dataset}, {network}",
+                f"{data_title(run)}, {network}",
                 f"{norm(run)} {run.threat.eps}",
                 f"{OBJECTIVES[run.objective.name]}{steps}",
                 f"{run.schedule.epochs}; {len(seeds)}",
@@ -185,7 +185,7 @@ def ours(run: Run) -> dict[str, str]:
     flip = "flip" if run.augment and run.augment.flip else ""
     steps = f", {attack.steps} steps" if run.objective.name in ("pgd_at", "trades") else ""
     return {
-        "Data": run.dataset,
+        "Data": data_title(run),
         "Network": run.model,
         "Training": OBJECTIVES[run.objective.name] + steps,
         "ε": f"{norm(run)} {run.threat.eps}",
@@ -218,7 +218,7 @@ def grid(wanted: Iterable[Run]) -> str:
     """How many runs there are with each dataset, network, ε and objective."""
     counted = Counter(
         (
-            run.dataset + (" with synthetic images" if run.extra else ""),
+            data_title(run) + (" with synthetic images" if run.extra else ""),
             f"`{run.model}`",
             f"{norm(run)}, {run.threat.eps}",
             OBJECTIVES[run.objective.name],

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from robust_activations.figures import style
 from robust_activations.figures.frames import GREY
 from robust_activations.ledger import Record
+from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run
 from robust_activations.stats import Paired, over_seeds, wilson
 
@@ -36,6 +37,11 @@ DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "C
 def data_title(run: Run) -> str:
     """The dataset as a sentence has it."""
     return DATA.get(run.dataset, run.dataset)
+
+
+def place_title(dataset: str, model: str) -> str:
+    """Data and network as a title has them: `CIFAR-10, ResNet-20`."""
+    return f"{DATA.get(dataset, dataset)}, {MODELS[model].title if model in MODELS else model}"
 
 
 def norm(run: Run) -> str:
@@ -147,7 +153,7 @@ def ranked(rows: Iterable[Row], attack: str = "pgd50") -> list[Row]:
 
 
 def setting(records: Iterable[Record], attacks: Iterable[str] = ("pgd50",), parts: str = ", ") -> str:
-    """Data, threat model and number of test images: `digits, ℓ∞ 38.25/255, n = 497`.
+    """Data, threat model and number of test images: `8×8 digits, ℓ∞ 38.25/255, n = 497`.
 
     Attacks that saw fewer images are named: `n = 1,000 (AutoAttack 200)`.
     """
@@ -161,7 +167,7 @@ def setting(records: Iterable[Record], attacks: Iterable[str] = ("pgd50",), part
     fewer = ", ".join(f"{ATTACKS[attack]} {other}" for attack, other in counts.items() if other != n)
     return parts.join(
         (
-            " and ".join(dict.fromkeys(record.run.dataset for record in records)),
+            " and ".join(dict.fromkeys(data_title(record.run) for record in records)),
             threats[0] if len(threats) == 1 else "several ε",
             f"n = {n}" + (f"{parts[-1]}({fewer})" if fewer else ""),
         )

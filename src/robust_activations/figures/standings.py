@@ -66,7 +66,7 @@ class Standings:
     def title(self, parts: str = ", ") -> str:
         """Data, threat model and number of images."""
         run, n = self.records[0].run, self.records[0].best.outcomes["pgd50"].n
-        return parts.join((run.dataset, f"{norm(run)} {run.threat.eps}", f"n = {n:,}"))
+        return parts.join((data_title(run), f"{norm(run)} {run.threat.eps}", f"n = {n:,}"))
 
 
 def recipe_of(run: Run) -> tuple[Objective, Schedule]:
@@ -360,7 +360,7 @@ def evidence(found: Sequence[Standings]) -> str:
     for one in found:
         relu = one.of("relu")[0]
         run, outcomes = relu.run, relu.best.outcomes
-        data, network = f"{run.dataset}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
+        data, network = f"{data_title(run)}, {norm(run)} {run.threat.eps}", models.REGISTRY[run.model].title
         counts = [f"{len(one.ranked)}", f"{len(one.of('relu'))}", f"{outcomes['pgd50'].n:,}"]
         rows.append([f"`{one.scale}`", visible(one), *counts, data, f"{network}, {run.schedule.epochs}"])
         if "autoattack" in outcomes:

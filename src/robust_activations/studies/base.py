@@ -105,7 +105,7 @@ class Claim:
     statement: str
     citation: str
     reported: Reported
-    test: Callable[[Ledger, list[Run]], Verdict]
+    test: Callable[[Ledger, Sequence[Run]], Verdict]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Study:
         return list({run.id: run for run in self.at(scale)}.values())
 
 
-Test = Callable[[Ledger, list[Run]], Verdict]
+Test = Callable[[Ledger, Sequence[Run]], Verdict]
 Wanted = Callable[[Run], bool]
 Pairs = list[tuple[Record, Record]]
 # Strongest first: a verdict rests on the strongest attack that both networks have been through.
@@ -134,7 +134,7 @@ ACTIVATION = ("activation", "activation_options", "share")
 
 def matched(
     records: Ledger,
-    runs: list[Run],
+    runs: Sequence[Run],
     first: Wanted,
     second: Wanted,
     differ: tuple[str, ...] = ACTIVATION,
@@ -188,7 +188,7 @@ def strongest(records: Iterable[Record]) -> str | None:
 
 def compare(
     records: Ledger,
-    runs: list[Run],
+    runs: Sequence[Run],
     first: Wanted,
     second: Wanted,
     *,

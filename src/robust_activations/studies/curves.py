@@ -102,6 +102,11 @@ def read(path: Path) -> dict[str, Curve]:
     return {row["id"]: Curve(tuple(map(pixels, row["radii"])), tuple(row["correct"]), row["n"]) for row in rows}
 
 
+def of(kept: Mapping[str, Curve], runs: Iterable[Run]) -> dict[str, Curve]:
+    """The curves of these runs by id, in their order; of those whose networks were kept."""
+    return {run.id: kept[run.id] for run in runs if run.id in kept}
+
+
 def first(kept: Mapping[str, Curve], runs: Iterable[Run]) -> tuple[int, Curve] | None:
     """The seed and the curve of the first of these runs whose network was kept; None if there is none."""
     return next(((run.seed, kept[run.id]) for run in runs if run.id in kept), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from robust_activations.activations import REGISTRY
 from robust_activations.ledger import Ledger
@@ -54,7 +54,7 @@ def standard(*names: str) -> Wanted:
     return lambda run: run.activation in names and not run.activation_options and not run.objective.adversarial
 
 
-def huang(records: Ledger, runs: list[Run]) -> Verdict:
+def huang(records: Ledger, runs: Sequence[Run]) -> Verdict:
     """The best weight decay of each, chosen on held-out images; the claim is that SiLU then is not better."""
     best = tuned(records, (run for run in runs if published("relu", "silu")(run)))
     return compare(records, best, published("relu"), published("silu"), differ=(*ACTIVATION, "schedule"), margin=0.01)
@@ -64,7 +64,7 @@ def title(name: str) -> str:
     return REGISTRY[name].title
 
 
-def frozen(runs: list[Run], *names: str) -> dict[str, Wanted]:
+def frozen(runs: Sequence[Run], *names: str) -> dict[str, Wanted]:
     """Each adversarially trained shape of these activations with α frozen, by what it is called in a verdict."""
     found = (run for name in names for run in runs if shape(name, adversarial=True)(run))
     values = sorted({(run.activation, run.activation_options["alpha"]) for run in found})
@@ -74,13 +74,13 @@ def frozen(runs: list[Run], *names: str) -> dict[str, Wanted]:
     }
 
 
-def one_beats_relu(records: Ledger, runs: list[Run], shapes: Mapping[str, Wanted]) -> Verdict:
+def one_beats_relu(records: Ledger, runs: Sequence[Run], shapes: Mapping[str, Wanted]) -> Verdict:
     """One of the shapes is more robust than ReLU, corrected for their number."""
     relu, number = published("relu"), len(shapes)
     return some({name: compare(records, runs, one, relu, times=number) for name, one in shapes.items()})
 
 
-def yu(records: Ledger, runs: list[Run]) -> Verdict:
+def yu(records: Ledger, runs: Sequence[Run]) -> Verdict:
     """A second derivative of 5 against what is flatter and what is sharper, as far as the scale has planned it."""
     sharp = shape("psilu", {40.0}, adversarial=True)
     rivals = {f"against {title(name)}": published(name) for name in ("silu", "relu")}

@@ -6,7 +6,7 @@ rivals are theirs, every number below is our choice. Each experiment is a functi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -211,7 +211,7 @@ def hinged(run: Run) -> bool:
     return run.activation == "splash" and run.activation_options.keys() == {"S"}
 
 
-def enough(records: Ledger, runs: list[Run]) -> Verdict:
+def enough(records: Ledger, runs: Sequence[Run]) -> Verdict:
     """Is SPLASH with seven hinges less accurate than with none of the other numbers of them, by a point?"""
     others = sorted({run.activation_options["S"] for run in runs if hinged(run)})
 

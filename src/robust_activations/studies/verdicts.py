@@ -35,7 +35,7 @@ MANY = 4  # parts that a sentence can still hold
 
 def compare_measure(
     records: Ledger,
-    runs: list[Run],
+    runs: Sequence[Run],
     first: Wanted,
     second: Wanted,
     measure: str,
@@ -83,12 +83,12 @@ def _stacked(each: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([np.pad(own, (0, n - len(own)), constant_values=np.nan) for own in each])
 
 
-def _measured(records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str) -> Pairs:
+def _measured(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wanted, measure: str) -> Pairs:
     return matched(records, runs, first, second, holds=lambda record: measure in record.best.measures)
 
 
 def compare_distance(
-    records: Ledger, runs: list[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
+    records: Ledger, runs: Sequence[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
 ) -> Verdict:
     """Are the distances `cw` or `boundary` larger for `first`? On the images that both are right on, image by image.
 
@@ -130,7 +130,7 @@ def robust_gap(record: Record) -> tuple[float, float]:
     return last["train_accuracy"] - held, (held * (1 - held) / n) ** 0.5
 
 
-def compare_gap(records: Ledger, runs: list[Run], first: Wanted, second: Wanted) -> Verdict:
+def compare_gap(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wanted) -> Verdict:
     """Is the robust generalisation gap of `first` smaller? The 95 % intervals of the difference must exclude 0.
 
     Over independent groups of pairs, where there are two or more, and from the number of held-out images: these are the
@@ -168,7 +168,7 @@ def learned_value(record: Record, name: str, epoch: int = -1) -> float:
 
 
 def moved(
-    records: Ledger, runs: list[Run], wanted: Wanted, value: Callable[[Record], float], start: float, *, up: bool
+    records: Ledger, runs: Sequence[Run], wanted: Wanted, value: Callable[[Record], float], start: float, *, up: bool
 ) -> Verdict:
     """Did training move the parameter up (or down) from its start? The interval over seeds must exclude the start.
 
