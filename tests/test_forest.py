@@ -27,7 +27,7 @@ def test_parts_are_rows_of_their_own():
     both = Verdict.of_parts("undecided", {"mnist": YES, "cifar10": NO})
     assert [*dots(both, "cpu")] == [
         ("cpu, MNIST", "supported", YES.points),
-        ("cpu, cifar10", "contradicted, one seed", NO.points),
+        ("cpu, CIFAR-10", "contradicted, one seed", NO.points),
     ]
     best = Verdict.of_parts("supported", {"silu": YES, "gelu": OPEN}, "silu", one_will_do=True)
     assert [*dots(best, "cpu")] == [("cpu, silu", "supported", YES.points)]
