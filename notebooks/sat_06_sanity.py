@@ -420,8 +420,8 @@ sentence = (
     else "**All checks passed.** The known symptoms are absent, which proves nothing more."
 )
 told = {one.id: words for _, one, _, check in failed if (words := EXPLAINED.get((one.id, check.name)))}
-for words in told.values():
-    sentence += f"\n\nWhat became of it: {words}"
+for name, words in told.items():
+    sentence += f"\n\nWhat became of `{name}`: {words}"
 broken = {one.run.activation for _, one, _, check in failed if check.name == "black_box" and not one.collapsed}
 off = {"relu": "too small", "silu": "too large"}
 flattered = [name for name in off if name in broken]

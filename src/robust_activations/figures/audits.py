@@ -88,6 +88,31 @@ def sound(records: Iterable[Record]) -> str:
     return f"{text}**{checks} failed.** What did not hold: {found}. {advice}"
 
 
+def check_table(records: Iterable[Record]) -> str:
+    """The gradient-masking checklist over all runs, best and last checkpoints: how many pass, and the worst."""
+    found: dict[str, list[tuple[Check, Record]]] = {}
+    for record in records:
+        for evaluation in audit.evaluations(record).values():
+            for check in evaluation.checks:
+                found.setdefault(check.name, []).append((check, record))
+    rows = []
+    for name, cases in found.items():
+        worst, record = max(cases, key=lambda case: case[0].value)
+        run = record.run
+        options = "".join(f", {key} {value}" for key, value in run.model_options.items())
+        how = f"{data_title(run)}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
+        rows.append(
+            [
+                CHECKS.get(name, cases[0][0].question),
+                f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
+                f"{100 * worst.limit:g}{NBSP}%",
+                f"{100 * worst.value:.1f} %".translate(MINUS),
+                f"{style.title(run.activation)}{options}, {how}" if worst.value > 0 else "",
+            ]
+        )
+    return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)
+
+
 def machines(records: Iterable[Record]) -> str:
     """For each machine, torch and commit: how many records, from when to when, and the hours they took."""
     groups: dict[tuple[str, ...], list[Record]] = {}
@@ -168,28 +193,3 @@ def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 def _counted(n: int) -> str:
     return f"{n} record{'s' * (n != 1)}"
-
-
-def check_table(records: Iterable[Record]) -> str:
-    """The gradient-masking checklist over all runs, best and last checkpoints: how many pass, and the worst."""
-    found: dict[str, list[tuple[Check, Record]]] = {}
-    for record in records:
-        for evaluation in audit.evaluations(record).values():
-            for check in evaluation.checks:
-                found.setdefault(check.name, []).append((check, record))
-    rows = []
-    for name, cases in found.items():
-        worst, record = max(cases, key=lambda case: case[0].value)
-        run = record.run
-        options = "".join(f", {key} {value}" for key, value in run.model_options.items())
-        where = f"{style.title(run.activation)}{options}, {run.objective.name.replace('_', '-')}, seed {run.seed}"
-        rows.append(
-            [
-                CHECKS.get(name, cases[0][0].question),
-                f"{sum(check.passed for check, _ in cases)} of {len(cases)}",
-                f"{100 * worst.limit:g}{NBSP}%",
-                f"{100 * worst.value:.1f} %".translate(MINUS),
-                where if worst.value > 0 else "",
-            ]
-        )
-    return table(["What should hold", "Checkpoints that pass", "Limit", "Greatest value", "Found in"], rows)

@@ -37,13 +37,13 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ),
     ("114de0e215b1", "black_box"): (
         "Three of its first 100 test images withstand PGD-50 on the cross-entropy and not Square. PGD-50 on the margin "
-        "makes all three wrong (32 right in all, against 35), ten starts on the cross-entropy none of them: as with "
-        "the record above, the loss is weak there and nothing is masked."
+        "makes all three wrong (32 right in all, against 35), ten starts on the cross-entropy none of them: the loss "
+        "is weak there, and nothing is masked."
     ),
     ("a767216ef2ab", "black_box"): (
-        "The same on CIFAR-100: three of its first 100 test images withstand PGD-50 on the cross-entropy and not "
-        "Square. PGD-50 on the margin makes all three wrong (4 right in all, against 10; APGD-CE and APGD-T leave 4 as "
-        "well), ten starts on the cross-entropy none of them."
+        "On CIFAR-100 three of its first 100 test images withstand PGD-50 on the cross-entropy and not Square. PGD-50 "
+        "on the margin makes all three wrong (4 right in all, against 10; APGD-CE and APGD-T leave 4 as well), ten "
+        "starts on the cross-entropy none of them: the loss is weak there, and nothing is masked."
     ),
 }
 
