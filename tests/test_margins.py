@@ -17,7 +17,7 @@ def test_what_the_margin_takes():
     words = margins.in_words(kept, ledger)
     assert words.startswith("**The margin loss lowers all 3 networks that were kept, by 0.0 to 10.0 points**. By the ")
     assert "differ by 5.0 points at most" in words
-    assert words.endswith("At the same seed (0) SiLU less ReLU is +5.0 points by the margin; it was +2.0.")
+    assert words.endswith("SiLU less ReLU by the margin, at the same seed, in points: +5.0 (seed 0; it was +2.0).")
     alike = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in zip(left, (80, 84, 90), strict=True)}
     assert "much alike" in margins.in_words(alike, ledger)
     assert margins.in_words({}, ledger) == ""

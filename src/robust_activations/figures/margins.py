@@ -30,8 +30,8 @@ def pairs(kept: Mapping[str, Curve], records: Ledger) -> list[tuple[Run, int, in
 
 
 def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
-    """How much lower PGD-50 on the margin finds saved networks than PGD-50 on the cross-entropy; and at the same seed,
-    how far SiLU is above ReLU by either.
+    """How much lower PGD-50 on the margin finds saved networks of one dataset, one an activation and seed, than PGD-50
+    on the cross-entropy; and at the same seed, how far SiLU is above ReLU by either.
     """
     every = pairs(kept, records)
     found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in every}
@@ -48,11 +48,11 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
         )
     else:
         text += ", all of them much alike, so that the order hardly depends on it."
+    gaps = []
     for (name, seed), (soft, hard) in found.items():
         if name == "silu" and (relu := found.get(("relu", seed))):
-            after, before = points(hard - relu[1]), points(soft - relu[0])
-            text += f" At the same seed ({seed}) SiLU less ReLU is {after} points by the margin; it was {before}."
-    return text
+            gaps.append(f"{points(hard - relu[1])} (seed {seed}; it was {points(soft - relu[0])})")
+    return text + (f" SiLU less ReLU by the margin, at the same seed, in points: {listed(gaps)}." if gaps else "")
 
 
 def order(kept: Mapping[str, Curve], records: Ledger) -> str:
