@@ -127,6 +127,7 @@ Markdown(
             "Smooth slope in the backward pass: {doc}`/notebooks/sat_02_gradient_quality`": smooth.gradient_quality,
             "Stronger and longer training: {doc}`/notebooks/sat_02_gradient_quality`": smooth.controls,
             "Smooth activations: {doc}`/notebooks/sat_03_smooth_activations`": smooth.activations,
+            "SiLU on another data set: {doc}`/notebooks/sat_03_smooth_activations`": smooth.elsewhere,
             "ELU and CELU: {doc}`/notebooks/sat_03_smooth_activations`": smooth.large_alpha,
             "Larger networks and images: {doc}`/notebooks/sat_05_scaling`": smooth.scaling,
         }

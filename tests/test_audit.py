@@ -115,7 +115,10 @@ def test_sound_counts_a_record_once_and_names_what_failed():
     other = replace(tiny.record(tiny.RUNS[1]), best=failed, collapsed="it fell")
     words = audits.sound([SOUND, other]).replace("\N{NO-BREAK SPACE}", " ")
     assert words.startswith("Of 2 records 1 collapsed. **1 check for masked gradients failed.**")
-    assert "PSSiLU (digits, seed 0, best epoch): a black-box attack breaks nothing that PGD-50 does not (3.0 %" in words
+    assert (
+        "PSSiLU (8×8 digits, seed 0, best epoch): a black-box attack breaks nothing that PGD-50 does not (3.0 %"
+        in words
+    )
 
 
 def test_the_page_lists_every_record_with_its_machine():

@@ -112,6 +112,6 @@ def test_settings_are_weighed_where_both_are_recorded():
         ("ReLU without BatchNorm above ReLU", "+30.0"),
         ("SPLASH, evenly spaced above ReLU without BatchNorm", "−10.0"),
     ]
-    assert {row[0] for row in rows} == {"`cpu`, mnist"}
+    assert {row[0] for row in rows} == {"`cpu`, MNIST"}
     few, _ = held(*(tiny.record(choices[name], right(80)) for name in names[:3]))
     assert critics.settings({"cpu": few}) == "No scale has records of these choices yet."

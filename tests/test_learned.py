@@ -46,7 +46,7 @@ def test_the_plan_counts_runs_and_records(tmp_path):
     runs = list(paf.learnable("digits"))
     write(tiny.record(runs[1]), tmp_path, "paf")
     _, _, first, second, _ = cells(learned.plan({"digits": runs}, {"digits": Ledger(tmp_path)}))
-    assert first == ["`digits`", "digits", "Digits CNN", "ℓ∞ 38.25/255", "PGD-AT, 8 epochs", "12", "1"]
+    assert first == ["`digits`", "8×8 digits", "Digits CNN", "ℓ∞ 38.25/255", "PGD-AT, 8 epochs", "12", "1"]
     assert second[-2:] == ["4", "0"]
 
 

@@ -43,7 +43,8 @@ def test_plan_counts_and_adds_up(folder):
 @pytest.mark.parametrize("scale", paths.SCALES)
 def test_the_experiments_are_the_study(scale):
     """What the overview pages list by experiment is all that the study runs, and nothing else."""
-    own = (smooth.gradient_quality, smooth.controls, smooth.activations, smooth.large_alpha, smooth.scaling)
+    slopes = (smooth.gradient_quality, smooth.controls)
+    own = (*slopes, smooth.activations, smooth.large_alpha, smooth.elsewhere, smooth.scaling)
     accurate = (splash.accuracy, splash.choices, splash.readings)
     units = (*accurate, splash.robustness, splash.adversarial, splash.seeds_of)
     live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
@@ -70,12 +71,12 @@ def test_recipe_marks_what_differs():
 
 def test_ours_follows_the_run():
     run = replace(tiny.RUN, schedule=replace(tiny.RUN.schedule, epochs=12, shape="step"), augment=None)
-    seen = {"Data": (run.dataset, "seen: abstract"), "Batch": ("1", "seen: code")}
+    seen = {"Data": ("8×8 digits", "seen: abstract"), "Batch": ("1", "seen: code")}
     rows = dict(map(entries, plans.unpublished(run, seen).splitlines()[2:]))
     assert rows["Epochs"] == "12"
     assert rows["Learning rate"].endswith("× 0.1 after epochs 6, 9")
     assert rows["Augmentation"] == "none"
-    assert rows["Data"] == f"{run.dataset} (as published, seen: abstract)"
+    assert rows["Data"] == "8×8 digits (as published, seen: abstract)"
     assert rows["Batch"] == f"{run.schedule.batch_size} (published: 1, seen: code)"
     counted = [entries(line)[-1] for line in plans.grid([run, run, replace(run, model="lenet5")]).splitlines()[2:]]
     assert counted == ["2", "1"]

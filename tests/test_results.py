@@ -64,7 +64,7 @@ def test_dots_are_the_accuracies_and_bars_their_intervals():
     assert [(span.x0, span.x1) for span in spans] == [
         pytest.approx(RELU.best.outcomes[attack].interval) for attack in ("clean", "pgd50")
     ]
-    assert ax.get_title() == "one\ndigits, ℓ∞ 38.25/255, n = 200"
+    assert ax.get_title() == "one\n8×8 digits, ℓ∞ 38.25/255, n = 200"
 
 
 def test_a_collapsed_record_is_a_cross_and_has_no_rank():
@@ -308,8 +308,8 @@ def test_axes_of_shares_are_wide_enough_and_go_no_further(right):
 
 def test_the_setting_names_what_differs():
     other = replace(RELU, run=replace(RELU.run, threat=replace(RELU.run.threat, eps="8/255")))
-    assert setting([RELU, other]) == "digits, several ε, n = 200"
-    assert setting([RELU, tiny.record()]) == "digits, ℓ∞ 38.25/255, n = 3 to 200"
+    assert setting([RELU, other]) == "8×8 digits, several ε, n = 200"
+    assert setting([RELU, tiny.record()]) == "8×8 digits, ℓ∞ 38.25/255, n = 3 to 200"
     assert setting([]) == setting([RELU], ["autoattack"]) == ""
 
 
@@ -319,7 +319,7 @@ def test_the_protocols_ranking_is_a_dot_plot_of_its_standings():
     assert labels(ax) == ["SiLU", "ReLU"]
     assert ax.get_title() == one.title()
     a, b = robustness.ranking(one, Standings("cpu", (RELU, SILU))).axes
-    assert a.get_title().splitlines() == ["scale digits", "digits", "ℓ∞ 38.25/255", "n = 200"]
+    assert a.get_title().splitlines() == ["scale digits", "8×8 digits", "ℓ∞ 38.25/255", "n = 200"]
     assert b.get_title().startswith("scale cpu")
 
 
