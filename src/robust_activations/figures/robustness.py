@@ -136,9 +136,9 @@ def places(one: Standings) -> Figure:
 
 
 def _ends(ranks: Mapping[str, Sequence[float]], at: int) -> list[tuple[float, str]]:
-    """The ranks in one seed with the names that hold them."""
+    """The ranks on one side with the names that hold them, one a line: as many lines as they hold ranks."""
     held = sorted({row[at] for row in ranks.values()})
-    return [(rank, ", ".join(style.title(name) for name in ranks if ranks[name][at] == rank)) for rank in held]
+    return [(rank, "\n".join(style.title(name) for name in ranks if ranks[name][at] == rank)) for rank in held]
 
 
 def across(one: Standings, other: Standings) -> Figure:
