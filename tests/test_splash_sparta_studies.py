@@ -31,7 +31,7 @@ ACTIVATION = {"activation", "activation_options", "share"}
 class Whole(Ledger):
     """A record of every run, attacked and measured as its suite says."""
 
-    def __init__(self, ones: list[Run]) -> None:
+    def __init__(self, ones: tuple[Run, ...]) -> None:
         right = np.random.default_rng(0).random(60) < 0.5
         outcome = Outcome.of(torch.from_numpy(right), 1.0)
         self.records: dict[str, Record] = {}
@@ -46,7 +46,7 @@ class Whole(Ledger):
 
 
 @cache
-def whole(name: str, scale: str) -> tuple[Ledger, list[Run]]:
+def whole(name: str, scale: str) -> tuple[Ledger, tuple[Run, ...]]:
     ones = studies.planned(scale)
     return Whole(ones), ones
 

@@ -85,9 +85,11 @@ def _headline(one: Standings, above: Sequence[str], silu: Mapping[str, Verdict])
         return f"perhaps. Ahead of ReLU on {data}, {ALONE}: {listed(above)}."
     if _ahead(one) or any(part.said == "supported" for part in silu.values()):
         labels = {part.label for part in silu.values()}
-        but = ", and not on all data" if "contradicted" in labels else ""
-        if "supported" in labels and "undecided" in labels:
-            but = but or ", and not clearly on all data"
+        but = ""
+        if "contradicted" in labels:
+            but = ", and not on all data"
+        elif labels >= {"supported", "undecided"}:
+            but = ", and not clearly on all data"
         return f"a little at most{but}, as far as we can see."
     return "hardly, as far as we can see."
 

@@ -255,8 +255,8 @@ def details(found: Sequence[Judged]) -> str:
     @cache
     def planned(study: str, scale: str) -> dict[str, tuple[str, Run]]:
         (one,) = studies.get(study)
-        every = studies.in_turn({some.name: some.runs(scale) for some in studies.get("all")})
-        return {run.id: (name, run) for name, run in every} | {run.id: (study, run) for run in one.runs(scale)}
+        first = {run.id: (name, run) for name, run in studies.with_study(scale)}
+        return first | {run.id: (study, run) for run in one.runs(scale)}
 
     read = cache(Ledger)  # the scales share a folder
     boxes = []

@@ -29,6 +29,7 @@ __all__ = [
     "paired",
     "planned",
     "verdicts",
+    "with_study",
 ]
 
 STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, smooth, splash, sparta, protocol)}
@@ -103,9 +104,15 @@ def verdicts(scales: tuple[str, ...] = SCALES, name: str = "all") -> Iterator[Ju
 
 
 @cache
+def with_study(scale: str) -> tuple[tuple[str, Run], ...]:
+    """The runs of all studies at a scale, each with the study that wants it first."""
+    return tuple(in_turn({study.name: study.runs(scale) for study in get("all")}))
+
+
+@cache
 def planned(scale: str) -> tuple[Run, ...]:
     """The runs of all studies at a scale.
 
     By the records of all of them every claim is judged: a pair that was made for another question counts as well.
     """
-    return tuple(run for _, run in in_turn({study.name: study.runs(scale) for study in get("all")}))
+    return tuple(run for _, run in with_study(scale))
