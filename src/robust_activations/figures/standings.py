@@ -21,7 +21,7 @@ from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
-from robust_activations.figures.rows import Interval, data_title, norm
+from robust_activations.figures.rows import DATA, Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import holm, looked_twice, over_images, over_seeds
@@ -272,7 +272,7 @@ def over_seeds_in_words(one: Standings) -> str:
 
 
 def added_in_words(one: Standings) -> str:
-    """Where intervals over seeds have some that were added after a look at the first ones (`protocol.MORE`): that they
+    """Where intervals over seeds have some that were added after a look at the first ones (`protocol.ADDED`): that they
     were, what the first look showed, and what a second one does to a test at 5 %. Else nothing.
     """
     first, by_seed = protocol.SEEDS, {name: over(one, name)[0] for name in one.core if name != "relu"}
@@ -288,6 +288,26 @@ def added_in_words(one: Standings) -> str:
     return (
         f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
         f"({looks}): two looks raise the risk of a false alarm from 5 to about {100 * share:.0f}{NBSP}%."
+    )
+
+
+def later(scale: str, records: Iterable[Record]) -> str:
+    """What is to be said of intervals over the seeds of these records, where some are those of `protocol.ADDED`."""
+    found = {(record.run.dataset, record.run.seed) for record in records}
+    said = []
+    for (where, dataset), added in protocol.ADDED.items():
+        own = [
+            f"{listed(map(str, seeds))} after {why}"
+            for seeds, why in added.items()
+            if where == scale and found & {(dataset, seed) for seed in seeds}
+        ]
+        if own:
+            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {'; and '.join(own)}.")
+    if not said:
+        return ""
+    return (
+        f"At scale `{scale}` some seeds were added after a look at others, and an interval with them promises a little "
+        f"more than it holds. {' '.join(said)}"
     )
 
 

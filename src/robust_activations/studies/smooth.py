@@ -6,7 +6,7 @@ hyper-parameter paragraph was not available. Each experiment is a function from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +14,15 @@ from robust_activations.activations import REGISTRY
 from robust_activations.attacks import PGD, Threat
 from robust_activations.data import Augment
 from robust_activations.evaluation import Suite
-from robust_activations.ledger import Record
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Wanted, compare
-from robust_activations.studies.protocol import SEEDS, light, recipe
+from robust_activations.studies.protocol import light, recipe, seeds
 from robust_activations.studies.verdicts import every
 from robust_activations.training import Objective, Schedule
 
 SMOOTH = ("parametric_softplus", "softplus", "smooth_relu", "gelu", "elu", "silu")
 GRADIENTS = ("attack", "update", "both")
 LARGE = 2.0  # α of ELU, which then has a kink, and of CELU, which never has one; which α the paper took is not known
-
-# Of `elsewhere`: added when one seed had been seen.
-ADDED = {"cpu": SEEDS[1:]}
 
 
 def gradient_quality(scale: str) -> dict[str, Run]:
@@ -120,23 +116,12 @@ def scaling(scale: str) -> dict[str, dict[str, Run]]:
 def elsewhere(scale: str) -> dict[str, list[Run]]:
     """ReLU and SiLU on another dataset, by name, a run a seed: does the lead of the headline pair go with the data?
 
-    The first seed of each is a control of Sparta's study as well. At cpu the others were added after it (`ADDED`).
+    The first seed of each is a control of Sparta's study as well. At cpu the others were added (`protocol.ADDED`).
     """
     if scale not in ("cpu", "gpu"):
         return {}
-    return {name: [_make(scale)(name, dataset="cifar100", seed=seed) for seed in SEEDS] for name in ("relu", "silu")}
-
-
-def later(scale: str, records: Iterable[Record]) -> str:
-    """What is to be said of an interval over these records, where some are those that `elsewhere` added."""
-    wanted = {run.id for own in elsewhere(scale).values() for run in own if run.seed in ADDED.get(scale, ())}
-    if wanted.isdisjoint(record.id for record in records):
-        return ""
-    return (
-        f"At scale `{scale}` the seeds {' and '.join(map(str, ADDED[scale]))} of ReLU and SiLU on CIFAR-100 were added "
-        "after the first had been seen, in which SiLU was behind by more than the chance of the images, and more than "
-        "one verdict turned on it."
-    )
+    make, own = _make(scale), seeds(scale, "cifar100")
+    return {name: [make(name, dataset="cifar100", seed=seed) for seed in own] for name in ("relu", "silu")}
 
 
 def runs(scale: str) -> Iterator[Run]:
