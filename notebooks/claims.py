@@ -57,7 +57,7 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 # Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
 # attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where AutoAttack saw fewer images than a weaker attack,
-# what that one says stands beside it. A network that was evaluated twice counts once. A run counts for every claim that it can
+# what that one says stands beside it. What two studies trained alike, to evaluate it differently, counts once. A run counts for every claim that it can
 # test, whatever study it was made for; so other seeds of a study's runs come from {doc}`the protocol </notebooks/protocol_01_ranking>`.
 #
 # Pairs that share a network, as many share ReLU's, err together and make one **group**, and so do pairs that others connect; pairs of

@@ -278,7 +278,7 @@ Markdown(measured.origins(every))
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Count another objective
+# ```{exercise} Count another objective · five minutes
 # :label: ex-cost-count
 #
 # FGSM with a random start {cite}`wong2020` takes one step from a random point in the ball. How many forward-equivalents is a
@@ -306,7 +306,7 @@ print(f"{sum(counted.values())} in all; PGD-10 costs {pgd10 / sum(counted.values
 # ````
 
 # %% [markdown]
-# ```{exercise} From one activation to a step
+# ```{exercise} From one activation to a step · half an hour
 # :label: ex-cost-predict
 #
 # A ResNet-20 calls its activation 7 times on 16 channels of 32×32 pixels, 6 times on 32 of 16×16, and 6 times on 64 of 8×8. From
@@ -350,7 +350,7 @@ for device in dict.fromkeys(one.device for one in every.files):
 # ````
 
 # %% [markdown]
-# ```{exercise} Two numbers or one ratio
+# ```{exercise} Two numbers or one ratio · pencil
 # :label: ex-cost-ratio
 #
 # A paper reports 900 images a second for its method on its machine, and you measure 300 for yours on your own. Why does the ratio 3 say little, and

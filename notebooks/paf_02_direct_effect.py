@@ -13,7 +13,7 @@
 # - how the three measures change with the shape when nobody attacks during training;
 # - what becomes of "positive outputs for negative inputs help" and of "high finite curvature helps" at each scale.
 #
-# *Reading time: 15 minutes. Run time: half a minute, and several minutes of training the first time that a page on these
+# *Reading time: 20 minutes. Run time: half a minute, and several minutes of training the first time that a page on these
 # activations is opened.*
 
 # %%
@@ -32,6 +32,8 @@ from robust_activations.studies import paf, protocol
 
 records = studies.collect("paf")  # trains what is missing
 digits = frozen.recorded(paf.standard_shapes("digits"), records)
+relu = frozen.relu(digits)
+shapes = frozen.rows(digits)
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -40,8 +42,6 @@ from scipy import stats
 from robust_activations.figures.prose import note
 from robust_activations.figures.rows import data_title, setting
 
-relu = frozen.relu(digits)
-shapes = frozen.rows(digits)
 run = relu.run
 note("eps", run.threat.eps)
 note("radius", f"{run.threat.radius:g}")
@@ -631,7 +631,8 @@ for scale in (1, 10):
 # The radius stays, as it is searched for along the margin, whose gradient's sign does not care about the scale. The
 # Lipschitz constant grows with the scale, though not in proportion: it is taken where an attack on the cross-entropy
 # ends, and that attack goes another way when the softmax is nearly saturated. If the scale grows further it stands still,
-# which is the masked gradient of {doc}`/notebooks/primer_03_honest_evaluation`.
+# which is the masked gradient of {doc}`/notebooks/primer_03_honest_evaluation`. Publish the radius, and with which search it was found; the
+# Lipschitz constant only beside the scale of the logits; and the success of an attack whose loss ignores that scale.
 #
 # ````{solution-end}
 # ````

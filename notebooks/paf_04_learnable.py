@@ -16,7 +16,7 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, learned, results, tables
+from robust_activations.figures import claims, learned, results, style, tables
 from robust_activations.figures import paf as frozen
 from robust_activations.figures.audits import check_table, sound
 from robust_activations.studies import paf
@@ -33,7 +33,7 @@ main, l2, trades = learned.settings(paf.learnable("digits"))
 from IPython.display import Markdown
 
 from robust_activations import stats
-from robust_activations.figures import plans, standings, style
+from robust_activations.figures import plans, standings
 from robust_activations.figures.prose import listed, note, points
 from robust_activations.figures.rows import Row, norm
 from robust_activations.studies import protocol
@@ -360,6 +360,10 @@ recorded = {
 note("l4-cpu-epochs", experiment["cpu"][0].schedule.epochs)
 
 
+def family(tested):
+    return f"The correction is over these {len(tested)}; over all activations: {{doc}}`/notebooks/protocol_01_ranking`."
+
+
 def of_scale(scale, setting=None):
     """Accuracies and comparisons of a setting at a scale, and where the records come from."""
     found = kept.of(setting or first_setting[scale])
@@ -372,7 +376,7 @@ def of_scale(scale, setting=None):
             f"**{', '.join(learned.cells(found[0].run))}**",
             tables.accuracy_table(these, ("clean", *filter(None, [one]))),
             learned.comparison_table(tested, one) if tested else "No parametric activation to compare yet.",
-            said(tested) if tested else "",
+            f"{said(tested)} {family(tested)}" if tested else "",
             tables.provenance(found),
         ]
     )
@@ -528,10 +532,9 @@ Markdown(frozen.without_parameters(claims.ledgers(judged)))
 # 1. What does PSSiLU equal at the start of training, and why is ReLU then not the fairest opponent?
 # 2. How many parameters does PSSiLU add to a WRN-28-10, and on what does that depend?
 # 3. What are the penalty and the clip on β, and which of them depends on the images?
-# 4. Which of the PAFs multiplies ReLU by a number, and in which networks can the layer behind it undo that?
-# 5. The differences of several PAFs to SiLU share one SiLU network. What does that do to a test over all pairs?
-# 6. Why can 61.96 % and 61.55 % both be right?
-# 7. What would have to be recorded before this page may say something about the paper's headline?
+# 4. The differences of several PAFs to SiLU share one SiLU network. What does that do to a test over all pairs?
+# 5. Why can 61.96 % and 61.55 % both be right?
+# 6. What would have to be recorded before this page may say something about the paper's headline?
 #
 # ## Exercises
 

@@ -14,12 +14,12 @@
 # - what weight decay does to an activation that it was not made for;
 # - what two critics add: tuned weight decay, and the generalisation gap.
 #
-# *Reading time: 13 minutes. Run time: a minute, once {doc}`/notebooks/paf_04_learnable` has trained its networks; several
+# *Reading time: 18 minutes. Run time: a minute, once {doc}`/notebooks/paf_04_learnable` has trained its networks; several
 # without.*
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, comparisons, learned, results, tables
+from robust_activations.figures import claims, comparisons, learned, results, style, tables
 from robust_activations.studies import paf
 
 live = studies.collect("paf")  # scale digits: trains what is missing
@@ -28,13 +28,14 @@ ledgers = studies.ledgers()
 # PGD-AT, one record an activation.
 main = live.of(learned.settings(paf.learnable("digits"))[0])
 by_name = {record.run.activation: record for record in main}
+wanted = list(paf.what_they_learn("digits"))
+(base,) = live.of([run for run in wanted if run == by_name["pssilu"].run])
 
 # %% tags=["remove-cell"]
 import numpy as np
 from IPython.display import Markdown
 from scipy.stats import spearmanr
 
-from robust_activations.figures import style
 from robust_activations.figures.histories import tracks
 from robust_activations.figures.prose import MINUS, listed, note
 from robust_activations.figures.rows import ATTACKS, Row
@@ -49,8 +50,6 @@ def ends(record, parameter="alpha"):
 
 
 # The runs of this page by what they ask.
-wanted = list(paf.what_they_learn("digits"))
-(base,) = live.of([run for run in wanted if run == by_name["pssilu"].run])
 asked = {
     "free": lambda run: run.activation == "pssilu" and not run.activation_options,
     "zero": lambda run: run.activation_options.get("beta") == 0.0,

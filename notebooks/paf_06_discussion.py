@@ -41,7 +41,7 @@ note("claims", len({one.claim.id for one in authors}))
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics' claims.** {claims.summary(others)}")
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
 forest.forest([*authors, *others])
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -236,7 +236,7 @@ Markdown(
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Undecided is not equal
+# ```{exercise} Undecided is not equal · five minutes
 # :label: ex-paf-discussion-margin
 #
 # Judge PSSiLU against ReLU at `digits` by another rule: *PSSiLU is not worse than ReLU by more than so many points*. `compare` takes the
@@ -264,7 +264,7 @@ for margin in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1):
 # ````
 
 # %% [markdown]
-# ```{exercise} Three seeds instead of one
+# ```{exercise} Three seeds instead of one · five minutes
 # :label: ex-paf-discussion-seeds
 #
 # {doc}`/notebooks/protocol_01_ranking` trains ReLU, SiLU and PSSiLU with three seeds at `digits`. Judge PSSiLU against both on all
@@ -288,7 +288,8 @@ Markdown("\n".join(said))
 
 # %% [markdown]
 # The p-value asks what other images would say of these networks; that there are three seeds does not make the images any more. The interval over
-# seeds asks what other networks would say: it knows that there are only three on each side, and is wide.
+# seeds asks what other networks would say, from three differences alone. Where they lie far apart it is wide; where they happen to lie close
+# together it is narrow, and then the images have a veto: *supported* needs both.
 #
 # ````{solution-end}
 # ````

@@ -11,7 +11,7 @@
 # - how alike the attacks on two activations are, beside those on two seeds of one;
 # - what five images can show, and what they cannot prove.
 #
-# *Reading time: 6 minutes. Run time: seconds. The networks are those of the protocol at scale* `cpu` *whose weights were kept; the pictures were made
+# *Reading time: 8 minutes. Run time: seconds. The networks are those of the protocol at scale* `cpu` *whose weights were kept; the pictures were made
 # once, by* `robust-activations picture`*, and lie in the repository.*
 
 # %%
@@ -71,7 +71,7 @@ note("pic_together_robust", f"{together['robust']:.0f}")
 #
 # Of two networks one was trained adversarially. Which, A or B?
 
-# %% mystnb={"image": {"alt": "Five rows, one an image. From left to right: the clean image; what the attack adds against network A, which is coloured noise without any shape; the result, which looks like the clean image; what it adds against network B, which are patches that follow the outlines of the object; and the result.", "width": "560px"}, "figure": {"caption": "PGD-50 at ε = {glue:text}`pic_near` against two ResNet-20 with ReLU, A and B, of which one was trained with N-FGSM and the other on clean images. What is added is shown from −ε (black) through 0 (grey) to +ε (white), in each colour. Below: what the attacked network sees; in bold and red what is wrong. The answer: B was trained adversarially.", "name": "fig-pictures-attacked"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Five rows, one an image. From left to right: the clean image; what the attack adds against network A, which is coloured noise without any shape; the result, which looks like the clean image; what it adds against network B, which are patches that follow the outlines of the object; and the result.", "width": "560px"}, "figure": {"caption": "PGD-50 at ε = {glue:text}`pic_near` against two ResNet-20 with ReLU, A and B, of which one was trained with N-FGSM and the other on clean images. What is added is shown from −ε (black) through 0 (grey) to +ε (white), in each colour. Below: what the attacked network sees; in bold and red what is wrong.", "name": "fig-pictures-attacked"}} tags=["hide-input"]
 album.gallery(
     [
         album.clean(clean),
@@ -197,7 +197,7 @@ note("pic_moves", listed(f"{value:.2f} at {size}" for size, value in moves.items
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The nearest pair
+# ```{exercise} The nearest pair · five minutes
 # :label: ex-pictures-pair
 #
 # Of all pairs of adversarially trained networks on this page, whose attacks agree most, and whose least? Is the pair of the same activation the nearest?
@@ -226,7 +226,7 @@ for pair, share in sorted(pairs.items(), key=lambda item: -item[1]):
 # ````
 
 # %% [markdown]
-# ```{exercise} Where the attack is strongest
+# ```{exercise} Where the attack is strongest · five minutes
 # :label: ex-pictures-where
 #
 # Is the object attacked, or its background? Compare how far pixels in the middle of the image and at its border were moved, for both trainings.

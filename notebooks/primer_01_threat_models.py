@@ -258,8 +258,8 @@ figures.accuracy(figures.Panel(radii, network_curves, "ε · 255"), height=3.5)
 
 # %% [markdown]
 # Noise of full size leaves {glue:text}`noise`; PGD-20 leaves {glue:text}`pgd20`. (Our own PGD above, on the same images, left
-# another few: it started from another random place.) What breaks the network is not
-# the size of the change but its direction. That is why testing with random noise says next to nothing about an adversary.
+# another few: it started from another random place.) At this size it is not
+# how far but which way that breaks the network. That is why testing with random noise says next to nothing about an adversary.
 #
 # ## How strong is strong enough?
 #
@@ -267,11 +267,13 @@ figures.accuracy(figures.Panel(radii, network_curves, "ε · 255"), height=3.5)
 # an upper bound, we raise both until the curve no longer moves, and only then believe that more would not help *this kind
 # of attack*.
 
-# %% tags=["remove-cell"]
+# %%
 steps = (1, 2, 5, 10, 20, 50, 100)
 by_steps = [under_attack(network, x, y, threat, PGD(steps=s)) for s in steps]
 alone = [under_attack(network, x, y, threat, PGD(steps=20), seed=seed) for seed in range(10)]
-by_restarts = [torch.stack(alone[: count + 1]).all(0) for count in range(len(alone))]
+by_restarts = [torch.stack(alone[: count + 1]).all(0) for count in range(len(alone))]  # withstands all of these starts
+
+# %% tags=["remove-cell"]
 note("starts", SUITE["pgd50"](threat).restarts)
 note("one-start", by_restarts[0])
 note("ten-starts", by_restarts[-1])
@@ -340,7 +342,7 @@ figures.accuracy(figures.Panel(radii_l2, l2_curve, "ε · 255, in ℓ2"), height
 #   without them a robust accuracy means nothing.
 # - For linear models the worst case is a formula. There we can *check* attacks, and see that they bound from above.
 # - **FGSM** is one step to the corner that the gradient points to; **PGD** takes short steps, projects, and restarts.
-# - Direction matters, size hardly: random noise of the same $\varepsilon$ does little.
+# - At equal size, direction decides: random noise of the same $\varepsilon$ does little.
 # - Raise the attack's budget until the number stops falling. Whether it *should* fall further is the subject of
 #   {doc}`primer 3 <primer_03_honest_evaluation>`.
 #

@@ -139,7 +139,7 @@ note("half_width", f"{50 * (width[1] - width[0]):.1f}")
 # In this one comparison on {glue:text}`data` {glue:text}`first` comes first with {glue:text}`first_accuracy`, {glue:text}`final` last with
 # {glue:text}`final_accuracy`, and ReLU is number {glue:text}`relu_place` with {glue:text}`relu_accuracy`.
 
-# %% mystnb={"image": {"alt": "Dot plots, one a scale, the largest first and the digits last, with one row an activation, sorted by accuracy under PGD-50 in the first, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands in each mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch; data, ε and n of each panel are in its title. In the order of the first panel. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Dot plots, one a scale, the largest first and the digits last, with one row an activation, sorted by accuracy under PGD-50 in the first, the best on top. Filled dots for PGD-50 on the left, open diamonds for clean accuracy on the right, each with a horizontal interval. Two grey bands in each mark the intervals of ReLU, and most filled dots lie near or inside the left one.", "width": "560px"}, "figure": {"caption": "Accuracy of every activation on clean images and under PGD-50 (50 steps, three starts), with 95 % Wilson intervals; first seed, best epoch; data, ε and n of each panel are in its title. In the order of the first panel. Where the interval of ReLU (grey) covers another activation's dot, the two can hardly be told apart by this figure. Colour: the seven that the book compares most have their own, others that of the part they belong to.", "name": "fig-protocol-ranking"}} tags=["hide-input"]
 robustness.ranking(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -171,7 +171,7 @@ note("surplus_holm", f"{100 * standings.detectable(discordant, 0.05 / len(rows))
 # tells them apart are the images that one gets right under attack and the other does not. McNemar's test
 # {cite}`mcnemar1947` asks whether those split more unevenly than a fair coin would.
 #
-# And on {glue:text}`data` {glue:text}`comparisons` comparisons are made. At a threshold of 0.05 at most {glue:text}`expected` of them would come out
+# On {glue:text}`data` that makes {glue:text}`comparisons` comparisons. At a threshold of 0.05 at most {glue:text}`expected` of them would come out
 # "significant" on average if no activation differed from ReLU at all. Holm's correction multiplies the smallest p-value by the number of
 # comparisons, the next by one less, and so on, so that the chance of even one false alarm stays under 5 %. Without the
 # correction {glue:text}`raw` of them are below 0.05, with it {glue:text}`firm`.
@@ -432,7 +432,7 @@ note("labels", ", ".join(f"{labels.count(label)} {label}" for label in dict.from
 #
 # Each claim of a paper is a sentence with a rule that computes the verdict. For these the rule is: *supported* or
 # *contradicted* needs a paired test over the images (each counts once, however many seeds) below 0.05 **and** an interval over seeds that excludes 0.
-# Everything else is *undecided*. (One seed has no interval; a verdict that rests on one says so.) At scale {glue:text}`main` the {glue:text}`claims` claims about one activation against another that these
+# Everything else is *undecided*. Each data set that has records, of this page or of others, is judged by itself, and all must agree. (One seed has no interval; a verdict that rests on one says so.) At scale {glue:text}`main` the {glue:text}`claims` claims about one activation against another that these
 # runs bear on come out as: {glue:text}`labels`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -536,7 +536,7 @@ for attack in ("clean", "fgsm", "pgd20"):
     print(f"rank correlation of {attack} with pgd50: {similar:.2f}")
 places = stats.rankdata([-a for a in accuracy["fgsm"]]) - stats.rankdata([-a for a in accuracy["pgd50"]])
 gain, name = min(zip(places, (record.run.activation for record in ranked), strict=True))
-print(f"most places gained under FGSM: {name}, {-gain:g}")
+print(f"most places gained under FGSM: {style.title(name)}, {-gain:g}")
 
 # %% [markdown]
 # An activation that looks much better under one step than under fifty has a loss surface that one step does not follow well. That

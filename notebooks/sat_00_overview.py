@@ -86,7 +86,7 @@ glue("large", large, display=False)
 # ## The activations
 #
 # One table for the formulas; how smooth each of them is, and where, is the subject of {doc}`/notebooks/sat_01_smooth_approximations`. The
-# curvatures are those of the activation at its start, away from the kink.
+# curvatures are those of the activation at its start.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 torch.manual_seed(0)
@@ -95,7 +95,7 @@ for name in ("relu", "relu_smooth_gradient", *smooth.SMOOTH, "celu"):
     shape = catalogue.measure(catalogue.curve(name))
     curvature = f"{shape.curvature:.3g}" if name != "relu_smooth_gradient" else "as ReLU"
     rows.append([f"**{style.title(name)}**", catalogue.definition(name), catalogue.learned(name), curvature])
-Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "max abs. φ″"], rows))
+Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "max abs. φ″ away from kinks"], rows))
 
 # %% [markdown]
 # ELU and CELU are one function at α = 1. The experiment on the kink needs another α; which one the paper took is not known to us,

@@ -225,7 +225,8 @@ smoothness.ways({name: smoothness.along(networks[name], x[:1], y[:1], eps) for n
 #   the same way.
 #
 # missed rise
-# : for the margin $m$, the strongest wrong logit minus the right one, the gradient promises a rise of
+# : for the margin $m$, the logit of the class that is the strongest rival at $x$, and stays the rival along the step, minus the right
+#   one, the gradient promises a rise of
 #   $\nabla m(x) \cdot \delta$. What is missed is $\lvert m(x + \delta) - m(x) - \nabla m(x) \cdot \delta \rvert$, as a share
 #   of what was promised, 0 if the margin is linear. The margin and not the cross-entropy, because the latter bends by itself,
 #   whatever the network does.
@@ -486,7 +487,8 @@ exact = smoothness.probe(linear, x, y, eps)
 print(f"mean cosine {exact.cosine.mean():.4f}, missed rise {smoothness.missed(exact).value:.1e}")
 
 # %% [markdown]
-# The margin is a difference of two logits and therefore linear: nothing is missed. The gradient of the cross-entropy is
+# The margin is a difference of two logits and therefore linear: nothing is missed. (With the rival chosen anew at $x + \delta$ it
+# would be the largest of several linear functions, and bend.) The gradient of the cross-entropy is
 # $\sum_k (p_k - y_k)\, w_k$, and the probabilities $p$ change on the way, so it turns a little even here. With two classes it
 # could not: then it is a multiple of $w_1 - w_2$ everywhere.
 #

@@ -38,6 +38,7 @@ from robust_activations.studies.base import strongest
 records = studies.collect("sat")  # trains what is missing
 ledgers = studies.ledgers()  # of all scales
 quality = {place: records[run] for place, run in sat.gradient_quality("digits").items()}
+relu = quality["none"]
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -59,7 +60,6 @@ def rows_of(scale, found):
 
 
 scales = {scale: rows for scale in paths.SCALES if "none" in (rows := rows_of(scale, ledgers[scale])) and len(rows) > 1}
-relu = quality["none"]
 note("alpha", f"{library.ReLUSmoothGradient.values['alpha']:g}")
 note("n", relu.best.outcomes["pgd50"].n)
 

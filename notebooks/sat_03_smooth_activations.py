@@ -157,7 +157,8 @@ Markdown(told)
 # ### Over seeds
 #
 # A pair of networks is one draw. The study {doc}`/notebooks/protocol_01_ranking` trains the core of its activations from
-# several seeds by the same recipe, so here are SiLU, and GELU where it was trained so, against ReLU seed by seed.
+# several seeds by the same recipe, so here are SiLU, and GELU where it was trained so, against ReLU seed by seed. From one seed both
+# networks have the same initial weights and the same batches, so that part of its luck is common to them and drops out.
 
 # %% tags=["remove-cell"]
 SEEDED = ("relu", "silu", "gelu")

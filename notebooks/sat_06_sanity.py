@@ -43,6 +43,7 @@ threat = planned["relu"].threat
 digits = data.load("digits")
 x, y = digits.test_images.float() / 255, digits.test_labels
 some = slice(100)  # the first test images: for what is dear
+clean = {name: predictions(network, x) == y for name, network in networks.items()}
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -66,7 +67,6 @@ def by_chance(test):
 note("n", len(y))
 note("some", some.stop)
 note("eps", threat.eps)
-clean = {name: predictions(network, x) == y for name, network in networks.items()}
 
 # %% [markdown]
 # ## What was claimed, and what would speak against it
@@ -542,11 +542,13 @@ for way in (ordered[0], ordered[-1]):
 # ````
 
 # %% mystnb={"merge_streams": true}
+left = {}
 for name, own in outcomes.items():
     everything = worst[name].numpy() & np.all([one.right for one in own.values()], axis=0)
-    print(
-        f"{style.title(name)}: AutoAttack {own['AutoAttack'].correct}, everything {int(everything.sum())} of {some.stop}"
-    )
+    left[name] = own["AutoAttack"].correct, int(everything.sum())
+    print(f"{style.title(name)}: AutoAttack {left[name][0]}, everything {left[name][1]} of {some.stop}")
+same = sorted(left, key=lambda name: left[name][0]) == sorted(left, key=lambda name: left[name][1])
+print("the order", "stays" if same else "changes")
 
 # %% [markdown]
 # ````{solution-end}

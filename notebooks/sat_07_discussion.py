@@ -43,7 +43,7 @@ note("large", f"{smooth.LARGE:g}")
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sat-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-sat-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -237,7 +237,7 @@ Markdown(
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} One by one
+# ```{exercise} One by one · five minutes
 # :label: ex-sat-discussion-holm
 #
 # The claim `sat-smooth` is that *each* of six smooth activations is more robust than ReLU, and its verdict shows the worst. Compare each

@@ -30,6 +30,7 @@ from robust_activations.studies import sparta
 from robust_activations.studies.pictures import gates
 
 records = studies.collect("sparta")  # trains what is missing
+run = sparta.objectives("digits")["pgd_at"]["sparta"]
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -38,7 +39,6 @@ from robust_activations.figures.prose import listed, note
 from robust_activations.figures.rows import Row
 
 ledgers = studies.ledgers()
-run = sparta.objectives("digits")["pgd_at"]["sparta"]
 
 # %% [markdown]
 # ## What was claimed
@@ -505,7 +505,7 @@ for number, (own, at) in enumerate(zip(by_layer, attention.moved(before, after).
 
 # %% [markdown]
 # What follows the first layer has changed too, for its inputs are other ones now. Only the first line compares two gates on the
-# same features.
+# same features: what the second number is above the first is what the learned kernel has added.
 #
 # ````{solution-end}
 # ````

@@ -516,7 +516,7 @@ for first, second in ((0.004, 0.004), (0.005, 0.003)):
     print(f"truly {100 * (first - second):.1f} points apart: three ties in {tied:.1%} of the cases")
 
 # %% [markdown]
-# It is rare, and hardly less so if one is better. So [0, 0] does not speak for a difference of exactly 0. A t interval knows only the
+# It is rare, and not much rarer if one is better. So [0, 0] does not speak for a difference of exactly 0. A t interval knows only the
 # spread of its three numbers, and three whole numbers may have none by chance; the images still know how little they can tell.
 #
 # ````{solution-end}

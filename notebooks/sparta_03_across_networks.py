@@ -27,7 +27,8 @@ from robust_activations.models.transfer import transfer as move
 from robust_activations.studies import protocol, sparta
 
 records = studies.collect("sparta")  # trains what is missing
-arms = sparta.across_networks("digits")
+planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}
+arms = planned["digits"]
 
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
@@ -39,7 +40,6 @@ from robust_activations.figures.style import title
 from robust_activations.studies.base import strongest
 
 ledgers = studies.ledgers()
-planned = {scale: sparta.across_networks(scale) for scale in paths.SCALES}
 panels, attacks = {}, {}
 for scale, ledger in ledgers.items():
     found = transfer.rows(planned[scale], ledger)
@@ -456,14 +456,18 @@ print(f"{len(whole) - len(set(back.values()))} of {len(whole)} gates are lost")
 # Split the mean square of a site's change into that of the mean kernel and the rest, as in an analysis of variance:
 
 # %%
+shares = {}
 for site, change in transfer.changes(records[arms["donor"]]).items():
     mean = change.mean(0)
-    share, centre = mean.square().sum() / change.square().sum() * len(change), mean[1, 1] ** 2 / mean.square().sum()
-    print(f"{site}: {100 * share:.0f} % is the mean kernel's, of that {100 * centre:.0f} % its centre's")
+    shares[site] = mean.square().sum() / change.square().sum() * len(change)
+    centre = mean[1, 1] ** 2 / mean.square().sum()
+    print(f"{site}: {100 * shares[site]:.0f} % is the mean kernel's, of that {100 * centre:.0f} % its centre's")
+print(f"at most {100 * max(shares.values()):.0f} % at a site; the rest is that of single channels")
 
 # %% [markdown]
-# The centre of a kernel is the β of Swish, $x\,\sigma(\beta x)$, with no neighbours involved. A mean kernel that changes in its
-# centre alone says: what can be handed on is a *sharper Swish*, and that needs no spatial attention.
+# What belongs to single channels is lost where those do not correspond. Of the mean that is left, the centre of a kernel is the β of Swish,
+# $x\,\sigma(\beta x)$, with no neighbours involved: as far as the mean changes in its centre, what can be handed on is a *sharper Swish*,
+# and that needs no spatial attention.
 #
 # ````{solution-end}
 # ````

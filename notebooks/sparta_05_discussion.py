@@ -44,7 +44,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -202,7 +202,8 @@ Markdown(catalogue.table(["PGD-20 with gradients that take", "Right under attack
 #
 # ### Masked gradients
 #
-# Every record carries checks of its attacks ({doc}`/notebooks/primer_03_honest_evaluation`). Has any record of this part failed one?
+# Every record carries checks of its attacks ({doc}`/notebooks/primer_03_honest_evaluation`); one of them is a comparison with Square, which uses no
+# gradient: images that it breaks and PGD-50 leaves are the symptom. Has any record of this part failed one?
 # Verdicts may rest on records of other parts too; what speaks against any of those stands in {doc}`/notebooks/records`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -260,7 +261,7 @@ ADVICE = {
         "sparta-silu",
         supported="The gate was ahead of SiLU too.",
         contradicted="SiLU is enough: the gate was behind it.",
-        undecided="Take SiLU: our records do not show that the gate adds anything to it.",
+        undecided="As far as we can see: our records do not show that the gate adds anything to SiLU.",
     ),
     "Does it cost clean accuracy?": claims.advice(
         judged,
@@ -339,7 +340,7 @@ Markdown(
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} One by one
+# ```{exercise} One by one · five minutes
 # :label: ex-sparta-discussion-holm
 #
 # Compare each reading and each rival with ReLU at `digits`, adversarially trained, on the same images, and correct for having made so many
@@ -378,7 +379,7 @@ print("ahead of all rivals:", listed(ahead))
 # ````
 
 # %% [markdown]
-# ```{exercise} The worse of two attacks
+# ```{exercise} The worse of two attacks · five minutes
 # :label: ex-sparta-discussion-worst
 #
 # On how many images does the attack that forgets the gate succeed where the full one fails? What accuracy is left if an image counts as

@@ -13,7 +13,7 @@
 # - how many numbers it adds to a network, and where the others of a general piecewise linear unit went;
 # - three readings of "hinges derived from the data", what is known of each, and what the units of a trained network really see.
 #
-# *Reading time: 11 minutes. Run time: under a minute, after some minutes of training the first time that a page on this paper is opened.*
+# *Reading time: 15 minutes. Run time: under a minute, after some minutes of training the first time that a page on this paper is opened.*
 
 # %%
 import inspect
@@ -406,7 +406,7 @@ print(f"{rising} of {len(drawn)} are non-decreasing")
 # ```{exercise} Moving a hinge by scaling · pencil
 # :label: ex-splash-scale
 #
-# Show in code that $c\,\varphi(z/c)$, with $\varphi$ a unit with hinges $b$, is a unit with the same coefficients and hinges $c\,b$.
+# Show, and check in code, that $c\,\varphi(z/c)$, with $\varphi$ a unit with hinges $b$, is a unit with the same coefficients and hinges $c\,b$.
 # ```
 
 # %% [markdown]

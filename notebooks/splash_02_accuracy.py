@@ -24,6 +24,7 @@ from robust_activations.studies import splash
 
 studies.collect("splash")  # trains what is missing
 ledgers = studies.ledgers()
+ORDER = (*splash.NINE, "splash")
 
 # %% tags=["remove-cell"]
 import numpy as np
@@ -42,7 +43,6 @@ def rows_of(scale, found):
     return {name: Row(style.title(name), records[name]) for name in ORDER if records.get(name)}
 
 
-ORDER = (*splash.NINE, "splash")
 # By scale and place, what is recorded; a place counts from two activations on, SPLASH among them.
 places = {}
 for scale in paths.SCALES:

@@ -323,7 +323,7 @@ above = []
 for scale, found_there in upto.items():
     kinds = [readings.KINDS[kind] for kind, one in found_there.items() if one.p < 0.05]
     above.append(
-        f"At scale `{scale}`, ours is larger than what chance gives in 19 of 20 cases for: {'; '.join(kinds) or 'none'}."
+        f"At scale `{scale}`, of {len(found_there)} kinds of reading, ours is larger than what chance gives in 19 of 20 cases for: {'; '.join(kinds) or 'none'}{' (uncorrected for their number)' if kinds else ''}."
     )
 
 # %% [markdown]

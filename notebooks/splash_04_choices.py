@@ -620,6 +620,8 @@ for one, other in zip(ours.values(), theirs.values(), strict=True):
     print("  ", *(f"{slope:.2f}" for slope in splash.slopes(one.right, one.left)))
 
 # %% [markdown]
+# The larger the share that is unlike the base's, the less can be said of *the* shape that training finds: another start, another shape.
+#
 # ````{solution-end}
 # ````
 

@@ -29,6 +29,7 @@ from robust_activations.studies.verdicts import tuned
 
 studies.collect("splash")  # trains what is missing
 ledgers = studies.ledgers()
+recipe = protocol.recipe("digits")("splash")
 
 # %% tags=["remove-cell"]
 import numpy as np
@@ -52,7 +53,6 @@ LABELS = {"ReLU": "ReLU", "S = 7": "SPLASH", "SiLU": "SiLU"}
 scales = {scale: rows for scale in paths.SCALES if "ReLU" in (rows := rows_of(scale)) and len(rows) > 1}
 whole = {scale: rows for scale, rows in scales.items() if "S = 7" in rows}
 larger = [scale for scale in scales if scale != "digits"]
-recipe = protocol.recipe("digits")("splash")
 note("s5_eps", recipe.threat.eps)
 note("s5_steps", recipe.objective.attack.steps)
 note("s5_epochs", recipe.schedule.epochs)

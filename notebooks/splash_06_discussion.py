@@ -39,7 +39,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy and what our records say: the difference in percentage points, with its 95 % interval; over groups of networks where there are several, else over images. In colour: decided; hollow: decided on one seed; small and grey: undecided. Where several data sets, or several rivals, are judged by themselves, each has its own mark, and the claim is decided only if they agree; of many rivals the one shown is that on which it turns. The upright line is what the interval has to lie above: 0, or a margin of a point. The interval alone does not decide: the p-value over images has to be below 0.05 as well. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -162,9 +162,9 @@ Markdown(critics.levels(ledgers))
 #
 # ### Masked gradients
 #
-# Every record carries checks of its attacks, those of six that the attacks in its suite allow
-# ({doc}`/notebooks/primer_03_honest_evaluation`). These are the activations of this
-# part with a record that failed one, the nine rivals among them. What speaks against records of other parts that a verdict
+# Every record carries checks of its attacks, the five of {doc}`/notebooks/primer_03_honest_evaluation` as far as the attacks in its suite
+# allow, and where AutoAttack ran, that it raised no warning. These are the activations of this part with a record that failed one, the
+# nine rivals among them. What speaks against records of other parts that a verdict
 # rests on: {doc}`/notebooks/records`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -246,9 +246,9 @@ ADVICE = {
     "Which S?": claims.advice(
         judged,
         "splash-seven",
-        supported="Seven: none of the other numbers, all evenly spaced, was ahead by a point.",
+        supported="Seven are enough: no other number, evenly spaced, was ahead by a point. Fewer may be enough as well: {doc}`/notebooks/splash_04_choices`.",
         contradicted="Not seven: another number was ahead by a point or more.",
-        undecided="Seven costs nothing to speak of, but our records cannot exclude that another number is ahead by a point.",
+        undecided="Seven will do as far as we can see, and fewer may: our records do not tell the numbers apart on clean images ({doc}`/notebooks/splash_04_choices`). Robustness was not measured.",
     ),
     "And if you train adversarially anyway?": claims.advice(
         judged,
@@ -315,7 +315,7 @@ Markdown(
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} Few images
+# ```{exercise} Few images · five minutes
 # :label: ex-splash-discussion-few
 #
 # AutoAttack sees few of the digits. How many of them are there, on how many do ReLU and SPLASH of the first seed disagree, and how large must a difference
@@ -346,7 +346,7 @@ print(f"{least} images that all favour one side give p < 0.05: {100 * least / te
 # ````
 
 # %% [markdown]
-# ```{exercise} Choose your attack
+# ```{exercise} Choose your attack · five minutes
 # :label: ex-splash-discussion-upto
 #
 # Judge SPLASH against ReLU at `digits` under every attack that both have been through. Which result would you put into an abstract if you could

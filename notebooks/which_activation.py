@@ -30,6 +30,7 @@ kept = curves.read(paths.ledger("cpu") / "curves-cpu.json")  # made by `robust-a
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
+from robust_activations.figures import margins
 from robust_activations.figures.audits import doubted, sound
 from robust_activations.figures.prose import listed, note
 
@@ -46,6 +47,8 @@ note("full_answer", answers.full(best))
 note("others_gain", gain)
 note("others_tested", tested)
 note("levers_attacks", listed(dict.fromkeys(ATTACKS[one.attack] for one in levers.values())))
+hard = curves.read(paths.ledger("cpu") / f"margin-{best.scale}.json")
+note("margin_lead", margins.lead(curves.of(hard, [record.run for record in best.records]), ledgers[best.scale]))
 note("epochs", best.of("relu")[0].run.schedule.epochs)
 note("next_scale", "paper" if best.scale in ("gpu", "paper") and best.core else "gpu")
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
@@ -53,7 +56,7 @@ titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(
     f"**{headline}** {short} Others report {gain} points for SiLU {{cite}}`xie2020` and GELU {{cite}}`bai2021` on "
-    f"ImageNet (seen), {tested}.\n\n{answers.cases(best, judged, kept, imagenet)}\n\n"
+    f"ImageNet (seen), {tested}.\n\n{answers.cases(scales, judged, kept, ledgers[best.scale], imagenet)}\n\n"
     f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {attack}, which all of these "
     f"networks have been through. {answers.full(best)}\n::::"
 )
@@ -123,8 +126,8 @@ ANSWERS = {
         "sparta-silu",
         supported="It was ahead of SiLU. Its convolutions have their price: see below.",
         contradicted="No: SiLU, which costs no convolution, was ahead.",
-        undecided="Take SiLU, which costs no convolution. "
-        + answers.undecided(judged, "sparta-silu", "Our records do not tell the two apart."),
+        undecided=answers.undecided(judged, "sparta-silu", "No reason to: our records do not tell it from SiLU,")
+        + " which needs no convolution.",
     ),
     "Can SPLASH stand in for adversarial training?": claims.advice(
         judged,
@@ -152,7 +155,7 @@ ANSWERS = {
         "sat-not-longer",
         supported="No: SiLU was ahead of a ReLU that was trained twice as long.",
         contradicted="Yes, and more than that: ReLU, trained twice as long, was ahead of SiLU.",
-        undecided="Our records do not tell SiLU from a ReLU that was trained twice as long.",
+        undecided="As far as we can see, yes: our records do not tell SiLU from a ReLU that was trained twice as long.",
     ),
 }
 lines = [f"- **{question}** {answer}" for question, answer in ANSWERS.items()]
@@ -195,11 +198,13 @@ prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 # %% [markdown]
 # Every activation in numbers: {doc}`/notebooks/protocol_01_ranking`. On which machine the steps were timed, what an activation costs without training, and what compilation changes: {doc}`/notebooks/cost`.
 #
-# ## When it does not: without adversarial training
+# ## Without adversarial training
 #
 # The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each pair of panels the upper
 # shows networks that were trained on attacked images, the lower those that were not. Between the curves of a panel lies the activation (and the luck
-# of each training), between the panels lies the training. How an attack on each looks: {doc}`/notebooks/pictures`.
+# of each training), between the panels lies the training. At the small ε where a network that was trained on clean images still gets something
+# right, activations differ there too ({doc}`/notebooks/sparta_02_readings`, {doc}`/notebooks/splash_03_robustness`); none of them lasts to the dotted line.
+# How an attack on each looks: {doc}`/notebooks/pictures`.
 
 # %% tags=["hide-input"]
 digit = data.load("digits")
@@ -235,17 +240,17 @@ def curve(make, name):
 
 panels, absent, seeds = {}, {}, {}
 for place, both in plans.items():
-    found = {how: {name: curve(make, name) for name in shown_names} for how, make in both.items()}
-    names = [name for name in shown_names if all(own[name] for own in found.values())]  # trained both ways
-    absent[place] = [name for name in shown_names if name not in names]
     radius = both["trained on attacked images"]("relu").threat.radius
-    for how, own in found.items():
-        if names:
-            seeds[place, how] = {name: own[name][0] for name in names}
-            title = f"{place}, {how}, n = {own[names[0]][1].n}"
-            panels[place, how] = sanity.falling({name: own[name][1] for name in names}, title, radius)
+    for how, make in both.items():
+        found = {name: curve(make, name) for name in shown_names}
+        own = {name: one for name, one in found.items() if one}
+        absent[f"{place}, {how}"] = [name for name in shown_names if name not in own]
+        if own:
+            seeds[place, how] = {name: seed for name, (seed, _) in own.items()}
+            title = f"{place}, {how}, n = {own[next(iter(own))][1].n}"
+            panels[place, how] = sanity.falling({name: one for name, (_, one) in own.items()}, title, radius)
 
-# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One network each, best epoch; the list below says of which seed. Only activations that were trained in both ways and collapsed in neither.", "name": "fig-choice-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One network each, best epoch; the list below says of which seed.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())
 
 # %% tags=["remove-cell"]
@@ -257,7 +262,7 @@ for (place, how), panel in panels.items():
     if small and (place, how) == ("CIFAR-10", "trained on attacked images"):
         words[-1] += f" {answers.beside_mean(small, seeds[place, how])}"
 words += [
-    f"{place}: no curves of {standings.words(names)}, which were not kept in both trainings."
+    f"{place}: no curve of {standings.words(names)}, of which no network was kept, or it collapsed."
     for place, names in absent.items()
     if names
 ]
@@ -278,9 +283,12 @@ Markdown(standings.evidence(scales))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(
-    "\n\n".join(f"`{one.scale}`: {sound(one.records)}" for one in scales)
-    + "\n\nOf other studies' records, something speaks against these, and they are part of verdicts all the same "
-    f"({{doc}}`/notebooks/records` says why they stay): {doubted(ledgers[best.scale], judged)}"
+    "\n\n".join(
+        [
+            *(f"`{one.scale}`, the runs of the ranking and their seeds: {sound(one.records)}" for one in scales),
+            doubted(ledgers[best.scale], judged),
+        ]
+    )
 )
 
 # %% [markdown]
@@ -291,7 +299,8 @@ Markdown(
 # - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation. The figures here do not; {doc}`/notebooks/protocol_01_ranking` has a table
 #   of those that were tuned.
 # - **Attacks.** {numref}`fig-choice-levers` rests on {glue:text}`levers_attacks`, {numref}`fig-choice-eps` on PGD-20 and {numref}`fig-choice-price` on
-#   PGD-50. PGD on the cross-entropy gives upper bounds, and differences of a point or two may be those of the attack. How much more a margin loss breaks, at `cpu`: {doc}`/notebooks/protocol_01_ranking`. Where a record holds AutoAttack, the claims are judged
+#   PGD-50. PGD on the cross-entropy gives upper bounds, and differences of a point or two may be those of the attack.
+#   {glue:text}`margin_lead` How much more a margin loss breaks: {doc}`/notebooks/protocol_01_ranking`. Where a record holds AutoAttack, the claims are judged
 #   by that.
 #
 # What would change our mind: a difference to ReLU at scale {glue:text}`next_scale`, over three seeds, under AutoAttack. The command
@@ -335,7 +344,7 @@ Markdown(
 # ## Exercises
 
 # %% [markdown]
-# ```{exercise} The highest of many
+# ```{exercise} The highest of many · five minutes
 # :label: ex-choice-highest
 #
 # Suppose that no activation differed from ReLU at all, and that the differences on the test images were normal with the standard error that the
@@ -366,7 +375,7 @@ for scale, lever in levers.items():
 # ````
 
 # %% [markdown]
-# ```{exercise} What else the time could buy
+# ```{exercise} What else the time could buy · five minutes
 # :label: ex-choice-time
 #
 # A step with GELU takes longer than one with ReLU. If that time went into more epochs of ReLU, how many would it pay for at scale `cpu`? And what

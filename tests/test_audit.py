@@ -94,9 +94,8 @@ def test_what_rests_on_a_doubted_record_is_found_out():
     ledger, _ = held(bad, good)
     assert audits.resting(ledger, [judged(bad, good), judged(good)]) == {bad.id: ["`sat-x` at `cpu`"]}
     words = audits.doubted(ledger, [judged(bad)])
-    assert words.startswith(f"`{bad.id}` (ReLU in Digits CNN, width 4; check black_box, best epoch: 0.03 is above 0.02")
-    assert words.endswith("`sat-x` at `cpu`.")
-    assert audits.doubted(ledger, [judged(good)]) == "None is part of a verdict."
+    assert words.startswith("Verdicts rest on 1 record that something speaks against, ReLU on 8×8 digits (seed 0). Why")
+    assert audits.doubted(ledger, [judged(good)]) == "Nothing speaks against a record that a verdict rests on."
 
 
 def test_runs_of_the_same_label_are_told_apart():

@@ -96,13 +96,14 @@ def test_the_table_counts_and_names_the_ends():
 def test_the_conclusion_names_what_gains_most():
     found = of((RECIPE("silu"), 110), (LONGER, 140), (WIDER, 104), (RECIPE("relu", seed=1), 97))
     assert choice.conclusion(found) == (
-        "At `digits`, on 8×8 digits, doubling the epochs gained more (+20.0) than any of 1 activations (at most +5.0); "
-        "another seed alone moves ReLU by −1.5 points."
+        "At `digits`, on 8×8 digits, doubling the epochs gained more (+20.0) than any of 1 activations (at most +5.0; "
+        "the two are told apart by the images, p < 0.001); another seed alone moves ReLU by −1.5 points."
     )
     small = choice.conclusion(of((RECIPE("silu"), 106), (WIDER, 104)))
     assert small == (
         "At `digits`, on 8×8 digits, SiLU gained more (+3.0) than any other change that is recorded, at most +2.0 by "
-        "another network (width 32); no other seed of ReLU is recorded."
+        "another network (width 32); the two are not told apart by the images, p = 0.500; no other seed of ReLU is "
+        "recorded."
     )
     chance = choice.conclusion(of((RECIPE("silu"), 101), (WIDER, 104)))
     assert "another network (width 32) gained more (+2.0, which may be chance) than any" in chance

@@ -242,7 +242,7 @@ def test_caveats_count_each_record_once(folder):
     write(replace(tiny.record(first), collapsed="fell"), folder / "ledger", "paf")
     write(tiny.record(second), folder / "ledger", "paf")
     words = claims.caveats([judged(judge(*pair(120, 80)), scale=scale) for scale in ("cpu", "gpu")])
-    assert "of these 2 records" in words
+    assert "of the 2 records behind this page and the protocol" in words
     assert "of these records 1 collapsed" in words
     assert "2 of them stand on this page" in words
 

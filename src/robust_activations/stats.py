@@ -103,11 +103,12 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> tuple[float, flo
 
 
 @cache
-def looked_twice(first: int, seeds: int, times: int = 100_000) -> float:
-    """How often a t test at 5 % finds something where nothing is, if it is made again with more seeds whenever the
-    first ones agree in sign and fail it; by simulation.
+@cache
+def looked_twice(first: int, seeds: int, p: float, times: int = 400_000) -> float:
+    """How often a t test comes to `p` or less where nothing is, if it is made again with more seeds when the first ones
+    agree in sign; by simulation. So it is the p of both looks.
     """
     values = np.random.default_rng(0).normal(size=(times, seeds))
-    early, late = (stats.ttest_1samp(own, 0.0, axis=1).pvalue < 0.05 for own in (values[:, :first], values))
+    early, late = (stats.ttest_1samp(own, 0.0, axis=1).pvalue <= p for own in (values[:, :first], values))
     agree = abs(np.sign(values[:, :first]).sum(1)) == first
     return float((early | (agree & late)).mean())

@@ -14,10 +14,10 @@ from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.choice import ACTIVATION, Levers
 from robust_activations.figures.claims import UNTESTED, measured
-from robust_activations.figures.comparisons import span, told_apart
+from robust_activations.figures.comparisons import against, span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points
-from robust_activations.figures.rows import DATA, data_title
+from robust_activations.figures.rows import DATA, Row, data_title
 from robust_activations.figures.standings import (
     Standings,
     added_in_words,
@@ -28,6 +28,7 @@ from robust_activations.figures.standings import (
     over,
     words,
 )
+from robust_activations.ledger import Ledger
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Verdict, protocol
 from robust_activations.studies.curves import Curve
@@ -69,8 +70,8 @@ def short(one: Standings, lever: Levers, judged: Iterable[Judged]) -> tuple[str,
         behind = _among(told.below, firm(one))
         losers = behind or told.below
         count = COUNTS[len(losers)] if len(losers) < len(COUNTS) else f"{len(losers)}"
-        where = f"over its {len(one.of('relu'))} seeds" if behind else ALONE
-        text += f" {count} {'is' if len(losers) == 1 else 'are'} behind ReLU {where}: {listed(losers)}."
+        whom = f"each of {len(one.of('relu'))} trainings of ReLU" if behind else f"ReLU {ALONE}"
+        text += f" {count} {'is' if len(losers) == 1 else 'are'} behind {whom}: {listed(losers)}."
     return f"Short answer: {headline}", f"{text} Where nothing else is said, this rests on {_basis(one)}."
 
 
@@ -115,17 +116,16 @@ def _ahead(one: Standings) -> list[str]:
 
 def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
     """What is told from ReLU over several networks: SiLU by the verdict on it on each data set, if any is decided on
-    more than one seed, and what is ahead over seeds; each with its attack, and whether seeds were added (how: `full`).
+    more than one seed, and what is ahead over seeds; each with its attack.
     """
     said, ahead = "", _ahead(one)
     if any(part.said in ("supported", "contradicted") for part in silu.values()):
-        said += " SiLU against ReLU, over all recorded pairs of networks that were trained on attacked images: "
+        said += " SiLU against ReLU, over every pair of networks that are alike otherwise, trained on attacked images: "
         said += f"{listed(map(_side, silu, silu.values()))}."
     if ahead:
         gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
         said += f" Over seeds alone, ahead of ReLU beyond chance under PGD-50: {gains} ({len(ahead)} of "
-        said += f"{len(one.core) - 1}, corrected for their number"
-        said += "; some seeds were added after a look)." if added_in_words(one) else ")."
+        said += f"{len(one.core) - 1}, corrected for their number)."
     return said
 
 
@@ -208,17 +208,22 @@ def _by_data(verdict: Verdict) -> str:
 # ---- case by case -----------------------------------------------------------------------------------------------
 
 
-def cases(one: Standings, judged: Sequence[Judged], kept: Mapping[str, Curve], imagenet: bool) -> str:
-    """A row for each case: what to use, how sure that is, and why. `imagenet`: whether any record is of it."""
+def cases(
+    scales: Sequence[Standings], judged: Sequence[Judged], kept: Mapping[str, Curve], records: Ledger, imagenet: bool
+) -> str:
+    """A row for each case: what to use, how sure that is, and why; of several scales the largest is the last.
+
+    `kept` and `records` are of networks that were trained on clean images; `imagenet`: whether any record is of it.
+    """
     ours = "ours: {doc}`/notebooks/claims`" if imagenet else "we have no records of it"
     others = [
         f"{title}: {_reported(judged, name)}" for name, title in (("sat-silu", "SiLU"), ("bai-autoattack", "GELU"))
     ]
     rows = [
         ["Adversarial training on ImageNet", "**SiLU or GELU**", f"Others' evidence; {ours}", "<br>".join(others)],
-        _small(one, judged),
-        _avoid(one),
-        _untrained_case(kept),
+        _small(scales[-1], judged),
+        _avoid(scales),
+        _untrained_case(kept, records),
         [
             "Transformers",
             "What their recipe has",
@@ -267,39 +272,58 @@ def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
     ]
 
 
-def _avoid(one: Standings) -> list[str]:
-    """What fell behind by more than the luck of ReLU's one run, and what collapsed; the rest is only named."""
-    found, seeds = against_relu(one), len(one.of("relu"))
-    below = told_apart(found.values()).below
-    told = [name for name in below if name in firm(one)]
-    fell = [name for name in dict.fromkeys(record.run.activation for record in one.collapsed) if name not in found]
-    losses = listed(f"{style.title(name)} {points(found[name].at.value)}" for name in below)
-    why = f"Points under PGD-50: {losses}" if below else "None is below ReLU beyond the chance of the images"
-    why += f"; training collapsed with {words(fell)}" if fell else ""
-    sure = [f"over ReLU's {seeds} seeds: {words(told)}"] if told else []
-    rest = [name for name in below if name not in told]
-    sure += [f"beyond the chance of the images, by one seed each: {words(rest)}"] if rest else []
+def _avoid(scales: Sequence[Standings]) -> list[str]:
+    """What fell behind more than one training of ReLU, or collapsed, at every scale; of one scale alone it is named.
+
+    Another recipe can turn it round: what is advised against has to lose at all scales that are recorded.
+    """
+    lost = {one.scale: _lost(one) for one in scales}
+    everywhere = [name for name in [*lost.values()][-1] if all(name in own for own in lost.values())]
+    named = [
+        f"on {data_title(_relu(one))} {listed(f'{style.title(name)} {how}' for name, how in lost[one.scale].items())}"
+        for one in reversed(scales)
+        if lost[one.scale]
+    ]
+    counts = listed(dict.fromkeys(f"{len(one.of('relu'))}" for one in reversed(scales)))
+    sure = f"Points behind each of {counts} trainings of ReLU, by one network each: {'; '.join(named)}"
     return [
         "Any adversarial training",
-        f"**Not** {words([*told, *fell])}" if told or fell else "Nothing to avoid that we are sure of",
-        f"At `{one.scale}` {'; '.join(sure) or 'no loss is beyond chance'}",
-        f"{why}.",
+        f"**Not** {words(everywhere)}" if everywhere else "Nothing to avoid that we are sure of",
+        "At every scale that is recorded" if everywhere else "What loses at one scale does not at another",
+        f"{sure}." if named else "None is behind ReLU by more than the luck of one training.",
     ]
 
 
-def _untrained_case(kept: Mapping[str, Curve]) -> list[str]:
-    """What is left at the radius of adversarial training of networks that were trained on clean images."""
+def _lost(one: Standings) -> dict[str, str]:
+    """The activations that are behind every one of several trainings of ReLU, or collapsed, and by how much."""
+    found, sure = against_relu(one), firm(one)
+    below = [name for name in told_apart(found.values()).below if name in sure]
+    fell = dict.fromkeys(record.run.activation for record in one.collapsed if record.run.activation not in found)
+    return {name: points(found[name].at.value) for name in below} | dict.fromkeys(fell, "(collapsed)")
+
+
+def _untrained_case(kept: Mapping[str, Curve], records: Ledger) -> list[str]:
+    """Networks that were trained on clean images: what is left at the radius of adversarial training, and who is ahead
+    of ReLU at a radius that leaves something.
+    """
     radius, shares, names = protocol.recipe("cpu")("relu").threat, [], []
-    for name in ("relu", "silu", "splash", "sparta"):
-        run = protocol.standard("cpu", "cifar10", "resnet20", name, attacked=True)
+    runs = {
+        name: protocol.standard("cpu", "cifar10", "resnet20", name, attacked=True)
+        for name in ("relu", "silu", "splash", "sparta")
+    }
+    for name, run in runs.items():
         if (curve := kept.get(run.id)) and radius.radius in curve.radii:
             shares.append(100 * curve.correct[curve.radii.index(radius.radius)] / curve.n)
             names.append(name)
-    case = ["No adversarial training", "**Whatever is accurate and fast**"]
+    case = ["No adversarial training", "**No activation saves it**; take what is accurate and fast"]
     if not shares:
         return [*case, "Not measured yet", ""]
-    why = f"On CIFAR-10, at ε = {radius.eps}, {left(shares)}: {words(names)}"
-    return [*case, f"{len(names)} networks, one seed each", f"{why} ({{numref}}`fig-choice-eps`)."]
+    why = f"On CIFAR-10, at ε = {radius.eps}, {left(shares)}: {words(names)} ({{numref}}`fig-choice-eps`)."
+    rows = [Row(style.title(name), records[run]) for name, run in runs.items() if run in records]
+    if len(rows) > 1 and runs["relu"] in records:
+        gains = listed(f"{one.name} {span(one.at)}" for one in against(rows[0], rows[1:]))
+        why += f" At {runs['relu'].threat.eps} they differ; points above ReLU under PGD-50: {gains}."
+    return [*case, f"{len(names)} networks, one seed each", why]
 
 
 def left(shares: Sequence[float]) -> str:

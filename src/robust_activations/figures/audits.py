@@ -16,7 +16,6 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import MINUS, NBSP, listed
 from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
-from robust_activations.models import REGISTRY
 from robust_activations.run import Run
 from robust_activations.studies import STUDIES, Judged, audit
 
@@ -60,15 +59,14 @@ def _part(verdicts: Iterable[str]) -> str:
 
 
 def doubted(ledger: Ledger, judged: Iterable[Judged]) -> str:
-    """A sentence for each record that something speaks against and that is part of verdicts."""
-    said = []
-    for name, own in resting(ledger, judged).items():
-        if own:
-            run = ledger.records[name].run
-            options = "".join(f", {key.replace('_', ' ')} {value}" for key, value in run.model_options.items())
-            what = f"{style.title(run.activation)} in {REGISTRY[run.model].title}{options}"
-            said.append(f"`{name}` ({what}; {listed(audit.faults(ledger.records[name]).values())}): {listed(own)}.")
-    return " ".join(said) or "None is part of a verdict."
+    """How many of the records that verdicts rest on something speaks against, and of what these are."""
+    own = [ledger.records[name].run for name, claims in resting(ledger, judged).items() if claims]
+    if not own:
+        return "Nothing speaks against a record that a verdict rests on."
+    what = listed(f"{style.title(run.activation)} on {data_title(run)} (seed {run.seed})" for run in own)
+    count = f"{len(own)} record{'s' * (len(own) > 1)}"
+    why = "Why they stay: {doc}`/notebooks/records`."
+    return f"Verdicts rest on {count} that something speaks against, {what}. {why}"
 
 
 def sound(records: Iterable[Record]) -> str:

@@ -21,7 +21,7 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import listed, points
+from robust_activations.figures.prose import listed, p_said, points
 from robust_activations.figures.rows import Interval, data_title, under
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -55,6 +55,7 @@ class Change:
 
     kind: str
     comparison: Comparison
+    record: Record
 
     @property
     def label(self) -> str:
@@ -117,7 +118,7 @@ def levers(scale: str, records: Ledger) -> Levers:
             (_label(kind, record.run, base), style.title("relu"), (test, Interval.of(test)))
             for (kind, record), test in zip(own, tests, strict=True)
         )
-        made += [Change(kind, one) for (kind, _), one in zip(own, compared, strict=True)]
+        made += [Change(kind, one, record) for (kind, record), one in zip(own, compared, strict=True)]
     return Levers(scale, attack, tuple(made))
 
 
@@ -173,13 +174,18 @@ def conclusion(one: Levers) -> str:
     text = f"At `{one.scale}`, on {data_title(base)}, "
     if best.points > high.points:
         text += f"{_done(best, base)} gained more ({_gain(best)}) than any of {len(own)} "
-        text += f"activations (at most {points(high.points / 100)})"
+        text += f"activations (at most {points(high.points / 100)}; {_apart(best, high, one.attack)})"
     else:
         text += f"{high.label} gained more ({_gain(high)}) than any other change that is recorded, at most "
-        text += f"{points(best.points / 100)} by {_done(best, base)}"
+        text += f"{points(best.points / 100)} by {_done(best, base)}; {_apart(high, best, one.attack)}"
     moved = listed(points(change.comparison.at.value) for change in seeds)
     alone = f"another seed alone moves ReLU by {moved} points" if seeds else "no other seed of ReLU is recorded"
     return f"{text}; {alone}."
+
+
+def _apart(one: Change, other: Change, attack: str) -> str:
+    p = studies.paired(one.record, other.record, attack).p
+    return f"the two are {'told apart' if p < 0.05 else 'not told apart'} by the images, {p_said(p)}"
 
 
 def _gain(change: Change) -> str:

@@ -76,22 +76,37 @@ def measured(verdict: Verdict) -> str:
     text = re.sub(r"under clean\b", "on clean images", verdict.measured)
     text = re.sub(r"\b(mean \w+|gap) (?=[-+])", r"difference in \1 ", text)
     text = re.sub(r"p = (\S+)", lambda found: "p < 0.001" if float(found[1]) < 1e-3 else found[0], text)
-    text = text.replace("-", "−").replace("; (", " (")
-    return re.sub(r"\b[a-z]\w*", lambda found: WORDS.get(found[0], found[0]), text) or NOTHING
+    return _named(text.replace("-", "−").replace("; (", " (")) or NOTHING
+
+
+def _named(text: str) -> str:
+    return re.sub(r"\b[a-z]\w*", lambda found: WORDS.get(found[0], found[0]), text)
 
 
 def why(verdict: Verdict) -> str:
     """What of the rule decided."""
-    return verdict.why or "no records that can be compared, or the runs collapsed"
+    return _named(verdict.why) or "no records that can be compared, or the runs collapsed"
 
 
 def labels(found: Sequence[Judged], *ids: str) -> str:
     """The verdicts on the claims with these ids, without the measurements, at each scale that tests them."""
     said = []
     for name in ids:
-        own = [f"**{one.verdict.said}** (`{one.scale}`)" for one in found if one.claim.id == name and _tested(one)]
+        own = [
+            f"**{one.verdict.said}** (`{one.scale}`{by_data(one.verdict)})"
+            for one in found
+            if one.claim.id == name and _tested(one)
+        ]
         said.append(f"`{name}`: {', '.join(own) or 'not tested at any scale yet'}")
     return "<br>".join(said)
+
+
+def by_data(verdict: Verdict) -> str:
+    """`, CIFAR-10: supported, CIFAR-100: undecided`, where data sets do not say the same; else nothing."""
+    own = {DATA.get(name): part.said for name, part in verdict.parts.items()}
+    if None in own or len({part.label for part in verdict.parts.values()}) < 2:
+        return ""
+    return "".join(f", {data}: {said}" for data, said in own.items())
 
 
 def advice(found: Sequence[Judged], name: str, *, supported: str, contradicted: str, undecided: str) -> str:
@@ -136,8 +151,8 @@ def caveats(found: Sequence[Judged]) -> str:
         "Several *pairs* in a verdict are several settings or activations. Those that share a network, as that of "
         "ReLU, count as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
-        f": would flatter whoever has them. Checks for them stand in every record; of these {len(every)} records "
-        f"{masked} failed any. This does not prove that none is masked. Collapsed runs are "
+        f": would flatter whoever has them. Checks for them stand in every record; of the {len(every)} records behind "
+        f"this page and the protocol {masked} failed any. This does not prove that none is masked. Collapsed runs are "
         f"left out of verdicts; of these records {collapsed} collapsed.\n\n"
         f"many verdicts\n: {_many(found, every)}"
     )
@@ -162,12 +177,13 @@ def _many(found: Sequence[Judged], every: Iterable[Record]) -> str:
     shared = sum(
         any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
     )
+    alike = f"{shared} share a network with another" if shared else "none shares a network with another"
     return (
         f"{tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk of "
         f"5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck of "
-        f"the training comes on top where there is one seed: {luck(every)} Nor are they independent: "
-        f"{shared or 'none'} of the decided ones share a network with another. They are not corrected for their "
-        "number, because each is a question of its own; who searches among them for *any* effect must correct."
+        f"the training comes on top where there is one seed: {luck(every)} Of the decided ones "
+        f"{alike}. They are not corrected for their number, because each is a question of its own; who searches among "
+        "them for *any* effect must correct."
     )
 
 

@@ -38,7 +38,8 @@ def curvature_table(ledgers: Mapping[str, Ledger]) -> str:
             cells = [_radius(records.of([standard[alpha]])), _robust(records.of([run]), attack)]
             if cells != [NOTHING, NOTHING]:
                 rows.append([f"`{scale}`", f"{alpha:g}", f"{alpha / 2:g}", *cells])
-    header = ["Scale", "α", "max abs. φ″", "Trained without attacks: mean radius", "Adversarially trained: accuracy, %"]
+    radius, accuracy = "Trained without attacks: mean radius, /255", "Adversarially trained: accuracy, %"
+    header = ["Scale", "α", "max abs. φ″", radius, accuracy]
     return table(header, rows) if rows else "Nothing of this sweep is recorded yet."
 
 
@@ -49,7 +50,7 @@ def _radius(found: list[Record]) -> str:
     """With its interval; of no record, or one that collapsed or did not measure it, nothing."""
     for record in found:
         if record.collapsed is None and (radius := record.best.measures.get("radius")):
-            return f"{interval(radius.mean, *radius.interval, form='.4f', scale=1)}, n = {len(radius.defined)}"
+            return f"{interval(radius.mean, *radius.interval, form='.2f', scale=255)}, n = {len(radius.defined)}"
     return NOTHING
 
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from robust_activations.figures import style
 from robust_activations.figures.frames import GREY, HALO, INK, SHADE, WIDTH, legend, stacked
+from robust_activations.figures.prose import MINUS
 from robust_activations.figures.rows import DATA
 from robust_activations.studies import Judged, Verdict
 from robust_activations.studies.base import Points
@@ -88,6 +89,13 @@ def _draw(ax: Axes, blocks: Sequence[tuple[list[str], list[Dot]]], height: float
 
 def _interval(ax: Axes, at: Points, y: float, reach: tuple[float, float], look: dict[str, Any]) -> None:
     ax.plot([at.limit] * 2, [y - 0.4 * ROW, y + 0.4 * ROW], color=INK, lw=1, zorder=1)
+    if at.high < reach[0] or at.low > reach[1]:  # all of it is cut off: where it lies stands beside the arrow
+        arrow, end, side = ("<", reach[0], "left") if at.high < reach[0] else (">", reach[1], "right")
+        ax.plot(end, y, marker=arrow, color=look["color"], ms=4, clip_on=False, zorder=2)
+        shift = 4 if side == "left" else -4
+        text = f"{at.value:+.1f}".translate(MINUS)
+        ax.annotate(text, (end, y), (shift, 0), textcoords="offset points", ha=side, va="center", size=7.5, color=INK)
+        return
     ends = np.clip([at.low, at.high], *reach)
     ax.plot(ends, [y, y], color=look["color"], lw=1.2, zorder=2)
     for end, own, arrow in zip(ends, (at.low, at.high), "<>", strict=True):

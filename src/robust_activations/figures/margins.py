@@ -10,11 +10,13 @@ from itertools import groupby
 
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
+from robust_activations.figures.comparisons import span
 from robust_activations.figures.prose import listed, points
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
+from robust_activations.stats import over_seeds
 from robust_activations.studies.curves import Curve
 
 
@@ -48,11 +50,37 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
         )
     else:
         text += ", all of them much alike, so that the order hardly depends on it."
-    gaps = []
-    for (name, seed), (soft, hard) in found.items():
-        if name == "silu" and (relu := found.get(("relu", seed))):
-            gaps.append(f"{points(hard - relu[1])} (seed {seed}; it was {points(soft - relu[0])})")
-    return text + (f" SiLU less ReLU by the margin, at the same seed, in points: {listed(gaps)}." if gaps else "")
+    seeds = [
+        f"{points(hard - relu[1])} (seed {seed}; it was {points(soft - relu[0])})"
+        for seed, (soft, hard), relu in _beside_relu(found)
+    ]
+    said = f" SiLU less ReLU by the margin, at the same seed, in points: {listed(seeds)}." if seeds else ""
+    return " ".join(filter(None, [text + said, lead(kept, records)]))
+
+
+def lead(kept: Mapping[str, Curve], records: Ledger) -> str:
+    """How far SiLU is above ReLU over the seeds of which both were kept, on the margin and on the cross-entropy."""
+    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in pairs(kept, records)}
+    gaps = [[own - relu[i] for i, own in enumerate(silu)] for _, silu, relu in _beside_relu(found)]
+    if len(gaps) < 2:
+        return ""
+    soft, hard = (span(Interval(*over_seeds(values))) for values in zip(*gaps, strict=True))
+    return (
+        f"Over these {len(gaps)} seeds SiLU is {hard} points above ReLU under PGD-50 on the margin, and {soft} on the "
+        "cross-entropy."
+    )
+
+
+Found = Mapping[tuple[str, int], tuple[float, float]]
+
+
+def _beside_relu(found: Found) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
+    """Seeds of which SiLU and ReLU were kept, with the accuracies of both on the cross-entropy and on the margin."""
+    return [
+        (seed, both, found["relu", seed])
+        for (name, seed), both in found.items()
+        if name == "silu" and ("relu", seed) in found
+    ]
 
 
 def order(kept: Mapping[str, Curve], records: Ledger) -> str:

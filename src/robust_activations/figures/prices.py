@@ -114,12 +114,13 @@ def said(found: Sequence[Priced], one: Standings, every: Benchmarks) -> str:
     text = f"**On {_machine(file)} a training step takes longer than with ReLU by {costs}.** The most expensive "
     text += f"is {style.title(dearest.name)}: {times(dearest.ratio)} times ReLU's step."
     if all(other.device == "cpu" for other in every.of("step_cost")):
-        text += " GPUs were not measured."
+        text += " GPUs were not measured: time a step of your own with both before you switch."
     rows = every.rows("ablation", file.device, model=model, change="plain formula")
     slower = [f"{times(row['ratio'])} times as long with {style.title(row['activation'])}" for row in rows
               if row["activation"] != "relu"]  # fmt: skip
     if slower:
-        text += f" These times need our fused kernels: as a plain formula, an attack takes {listed(slower)}."
+        text += " SiLU and GELU are part of PyTorch; for others these times need our fused kernels: as a plain "
+        text += f"formula, an attack takes {listed(slower)}."
     return text
 
 

@@ -20,7 +20,7 @@ from robust_activations.evaluation import Outcome
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
-from robust_activations.figures.prose import MINUS, NBSP, interval, listed, points
+from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points
 from robust_activations.figures.rows import DATA, Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -122,20 +122,22 @@ def clear(one: Standings) -> list[str]:
     correction over the core.
 
     Either alone can err: seeds that happen to agree have no spread at all, and many images hide how much a training
-    varies.
+    varies. Where seeds were added after a look at the first, p is that of both looks (`stats.looked_twice`).
     """
     names = [name for name in one.core if name != "relu"]
-    return [name for name, p in zip(names, holm([_p(one, name) for name in names]), strict=True) if p < 0.05]
+    return [name for name, p in zip(names, holm([p_over_seeds(one, name) for name in names]), strict=True) if p < 0.05]
 
 
-def _p(one: Standings, name: str, attack: str = "pgd50") -> float:
+def p_over_seeds(one: Standings, name: str, attack: str = "pgd50", *, looks: int = 2) -> float:
     """The larger p of two t tests that the difference to ReLU is 0, of the seeds that both have: one whose unit is a
-    seed and one whose unit is an image."""
+    seed and one whose unit is an image; of seeds that were added after a look, that of both looks, or of one."""
     own, relu = one.of(name), one.of("relu")
     both = [[own[seed].best.outcomes[attack], relu[seed].best.outcomes[attack]] for seed in relu if seed in own]
     each = [a.right.astype(float) - b.right for a, b in both]
     by_seed = over_images([np.array([values.mean() for values in each])], [1.0])  # the same test, of seeds
-    return max(by_seed.p, over_images(each, [1 / len(each)] * len(each)).p)
+    p = max(by_seed.p, over_images(each, [1 / len(each)] * len(each)).p)
+    first = len(protocol.SEEDS)
+    return looked_twice(first, len(both), p) if looks == 2 and len(both) > first else p
 
 
 def firm(one: Standings) -> list[str]:
@@ -273,7 +275,7 @@ def over_seeds_in_words(one: Standings) -> str:
 
 def added_in_words(one: Standings) -> str:
     """Where intervals over seeds have some that were added after a look at the first ones (`protocol.ADDED`): that they
-    were, what the first look showed, and what a second one does to a test at 5 %. Else nothing.
+    were, what the first look showed, and what the second one does to p. Else nothing.
     """
     first, by_seed = protocol.SEEDS, {name: over(one, name)[0] for name in one.core if name != "relu"}
     more = {name: own for name, own in by_seed.items() if not {*own} <= {*first}}
@@ -284,10 +286,15 @@ def added_in_words(one: Standings) -> str:
         for name, own in more.items()
     )
     seeds = listed(map(str, sorted({seed for own in more.values() for seed in own} - {*first})))
-    share = looked_twice(len(first), max(map(len, more.values())))
+    both = listed(
+        f"{style.title(name)}: {p_value(p_over_seeds(one, name))}, where one look would have "
+        f"{p_value(p_over_seeds(one, name, looks=1))}"
+        for name in more
+    )
     return (
         f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
-        f"({looks}): two looks raise the risk of a false alarm from 5 to about {100 * share:.0f}{NBSP}%."
+        f"({looks}). So p is that of two looks, of which either may find something by chance ({both}; before the "
+        "correction)."
     )
 
 
@@ -364,14 +371,17 @@ def difference_table(one: Standings) -> str:
 
 
 def seed_table(one: Standings) -> str:
-    """The core's difference to ReLU under PGD-50: each seed, the mean, and the t interval."""
+    """The core's difference to ReLU under PGD-50: the mean, the t interval, and each seed.
+
+    A narrow screen shows the first columns.
+    """
     rows = []
     for name in one.core:
         if name != "relu":
             values, (mean, low, high) = over(one, name)
             cells = [points(values[seed]) if seed in values else "" for seed in one.of("relu")]
-            rows.append([style.title(name), *cells, points(mean), f"[{points(low)},{NBSP}{points(high)}]"])
-    return table(["Activation", *(f"Seed {seed}" for seed in one.of("relu")), "Mean", "95 % interval"], rows)
+            rows.append([style.title(name), points(mean), f"[{points(low)},{NBSP}{points(high)}]", *cells])
+    return table(["Activation", "Mean", "95 % interval", *(f"Seed {seed}" for seed in one.of("relu"))], rows)
 
 
 def evidence(found: Sequence[Standings]) -> str:

@@ -144,8 +144,8 @@ def matched(
     """Records of `first` and `second` that agree in seed, test images and all else that decides a result.
 
     `differ` names the fields of a Run that may differ; how a network was evaluated may differ too. `also` is what must
-    hold of the two runs besides. Collapsed runs are left out. A network that was evaluated more than once counts once,
-    with the fullest of the evaluations that hold what is to be compared, as `holds` says.
+    hold of the two runs besides. Collapsed runs are left out. Runs that differ in their evaluation alone, trained anew
+    by two studies, count once: the fullest that holds what is to be compared, as `holds` says.
     """
 
     def setting(run: Run, *free: str) -> str:
@@ -211,7 +211,8 @@ def compare(
     Where it is one of several tests for a claim, p is multiplied by their number, `times` (Bonferroni's correction).
 
     With a `margin`, the claim is that `first` is not worse by so much: supported if the intervals of the difference,
-    over groups and over images, lie above -margin, contradicted if below.
+    over groups and over images, lie above -margin, contradicted if below; undecided where `first` errs so rarely that
+    nothing could be ahead by the margin.
     """
 
     def holds(record: Record) -> bool:
@@ -229,12 +230,12 @@ def compare(
         elif not several:
             low, high = by_image
         if margin:
-            label, why = within(margin, low, high)
+            label, why = within(margin, low, high, 1 - accuracy(pairs, names))
         else:
             label, why = decided(p < alpha, mean, (low, high) if several else None, over)
         interval = f",{f' over {over}' if several else ''} [{100 * low:+.1f}, {100 * high:+.1f}]"
         kind = "McNemar" if len(pairs) == 1 else "paired t"
-        test = f"{kind} p = {p:.2g} {f'(times {times}) ' if times > 1 else ''}" if not margin else ""
+        test = f"{kind} p = {p:.2g} {f'(corrected for {times}) ' if times > 1 else ''}" if not margin else ""
         gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names))  # no -0.0
         measured = f"{gain:+.1f} points under {attacks}{interval if several or margin else ''}; {test}"
         seen = f"{counted(pairs)}, n = {_sizes(tests)}{'' if attack else _on_more_images(pairs)}"
@@ -257,8 +258,10 @@ def decided(small: bool, mean: float, interval: tuple[float, float] | None, over
     return "contradicted", f"p is below 0.05{also}, against the claim"
 
 
-def within(margin: float, low: float, high: float) -> tuple[Label, str]:
-    """The verdict, and why, on not being worse by a margin."""
+def within(margin: float, low: float, high: float, errors: float) -> tuple[Label, str]:
+    """The verdict, and why, on not being worse by a margin for one that errs on this share of the images."""
+    if errors <= margin:
+        return "undecided", f"nothing could be ahead by the margin: it errs on {100 * errors:.1f} % of the images"
     if low > -margin:
         return "supported", "the interval lies above the margin"
     if high < -margin:
@@ -359,6 +362,11 @@ def _over_images(pairs: Pairs, names: Sequence[str]) -> tuple[float, tuple[float
     rights = [_rights(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
     found = over_images([one.astype(float) - other for one, other in rights], weights(pairs))
     return found.p, found.interval
+
+
+def accuracy(pairs: Pairs, names: Sequence[str]) -> float:
+    """The mean of the first of each pair, under its attack."""
+    return float(np.mean([_rights(a, b, name)[0].mean() for (a, b), name in zip(pairs, names, strict=True)]))
 
 
 def setting_of(record: Record) -> str:

@@ -265,7 +265,9 @@ CLAIMS = (
         statement="Under adversarial training SiLU is more robust than ReLU.",
         citation="xie2020",
         reported=Reported(
-            "33.0 to 42.3 % (ResNet-50, ImageNet, PGD-200, 4/255)", "abstract and teaser figure of 2006.14536", "SEEN"
+            "33.0 to 42.3 % (ResNet-50, ImageNet)",
+            "abstract of arXiv 2006.14536; that it is under PGD-200 at 4/255 stands in a summary by others",
+            "SEEN",
         ),
         test=lambda records, runs: compare(records, runs, plain("silu"), plain("relu")),
     ),
@@ -287,7 +289,7 @@ CLAIMS = (
         page="sat_03_smooth_activations",
         statement="Smoothness costs no accuracy: on clean images SiLU is not worse than ReLU by a point or more.",
         citation="xie2020",
-        reported=Reported("+0.9 points (ResNet-50, ImageNet)", "abstract and teaser figure of 2006.14536", "SEEN"),
+        reported=Reported("+0.9 points (ResNet-50, ImageNet)", "abstract of arXiv 2006.14536", "SEEN"),
         test=lambda records, runs: compare(records, runs, plain("silu"), plain("relu"), attack="clean", margin=0.01),
     ),
     _gradient("attack", "+1.5 points (33.0 to 34.5 %), accuracy −0.5", "the attacker alone"),

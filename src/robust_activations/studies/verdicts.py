@@ -57,8 +57,9 @@ def compare_measure(
         p = min(1.0, times * over_images(each, weights(pairs)).p)
         mean, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
         label, why = decided(p < alpha, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
-        images, corrected = _seen(each), f"(times {times}) " if times > 1 else ""
-        measured = f"mean {measure} {mean:+.3g}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
+        images, corrected = _seen(each), f"(corrected for {times}) " if times > 1 else ""
+        shown = f"{255 * mean:+.3g}/255" if measure == "radius" else f"{mean:+.3g}"
+        measured = f"mean {measure} {shown}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
         return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
     return on_each_dataset(_measured(records, runs, first, second, measure), judge)
@@ -135,7 +136,7 @@ def compare_gap(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wan
 
     Over independent groups of pairs, where there are two or more, and from the number of held-out images: these are the
     same for all, and a record does not tell which it had right, so that pairs do not make it any smaller. And there
-    must be a gap: where the other does no worse on held-out images, there is nothing to be made smaller.
+    must be a gap: where the other does no worse on held-out images, none is seen that could be smaller.
     """
 
     def judge(pairs: Pairs) -> Verdict:
@@ -149,7 +150,7 @@ def compare_gap(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wan
         sides = "excludes" if low > 0 or high < 0 else "includes"
         why = f"the interval {sides} 0" + (", against the claim" if low > 0 else "")
         if other <= 0:
-            why = "there is no gap: the networks do no worse on held-out images than in training"
+            why = "no gap is seen: PGD-10 leaves no less on held-out images than the training's own attack in training"
         elif sides == "excludes":
             label = "supported" if high < 0 else "contradicted"
         interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
