@@ -25,6 +25,7 @@ from benchmarks.measure import (
     cifar10_or_random,
     median,
     parser,
+    recorded,
     run,
     significant,
     spread,
@@ -34,7 +35,7 @@ from benchmarks.throughput import STEP, THREAT, config
 from robust_activations import data, runs
 from robust_activations.activations import fused
 from robust_activations.attacks import PGD, attacking, pgd
-from robust_activations.precision import precision_context
+from robust_activations.precision import precision_context, true_float32
 
 COLUMNS = ("model", "activation", "batch", "change", "seconds", "ratio", "compile_seconds", "repeats")
 PARTS = 4
@@ -52,6 +53,7 @@ def attack(
     steps: int = 10,
 ) -> None:
     with ExitStack() as stack:
+        stack.enter_context(true_float32())
         stack.enter_context(precision_context("bf16" if bf16 else "fp32", x.device)())
         stack.enter_context(fused.plain() if plain else nullcontext())
         stack.enter_context(attacking(model, x if fold else None))
@@ -105,7 +107,7 @@ def measure_rows(
             with torch.autocast(x.device.type, torch.bfloat16):
                 stack.enter_context(attacking(models[2], x))
             calls["torch.compile"], waited = compile_attack(models[2], x, y, steps)
-        times, _ = after_warm_up({name: timed(call, device) for name, call in calls.items()}, repeats)
+        times, _ = after_warm_up({name: timed(recorded(call, device), device) for name, call in calls.items()}, repeats)
     for name, taken in times.items():
         yield case | {"change": name} | spread("seconds", taken) | {
             "ratio": significant(median(taken) / median(times["engine"])),

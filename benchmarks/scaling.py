@@ -113,7 +113,8 @@ def measure(arguments: argparse.Namespace, device: torch.device) -> Iterator[Row
         rows = []
         for case in (case for case in wanted if case["axis"] == axis):
             full = {"model": model, "activation": activation} | base | {axis: case["value"]}
-            options = {"batches": arguments.batches, "repeats": arguments.repeats}
+            batches = arguments.batches or (1 if device.type == "cpu" else 20)
+            options = {"batches": batches, "repeats": arguments.repeats}
             if device.type == "cpu":
                 found = apart(full, torch.get_num_threads(), **options)
             else:
@@ -129,7 +130,7 @@ def options() -> argparse.ArgumentParser:
     one.add_argument("--model", help="default: resnet20")
     one.add_argument("--activation", help="default: relu")
     one.add_argument("--axis", action="append", choices=list(AXES["cpu"]), help="may be repeated")
-    one.add_argument("--batches", type=int, default=1, help="batches a turn (default: %(default)s)")
+    one.add_argument("--batches", type=int, help="batches a turn (default: 1, on a GPU 20)")
     one.add_argument("--point", type=json.loads, help=argparse.SUPPRESS)
     return one
 

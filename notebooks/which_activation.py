@@ -155,7 +155,7 @@ ANSWERS = {
         "sat-not-longer",
         supported="No: SiLU was ahead of a ReLU that was trained twice as long.",
         contradicted="Yes, and more than that: ReLU, trained twice as long, was ahead of SiLU.",
-        undecided="As far as we can see, yes: our records do not tell SiLU from a ReLU that was trained twice as long.",
+        undecided="It may be: our records do not tell SiLU from a ReLU that was trained twice as long.",
     ),
 }
 lines = [f"- **{question}** {answer}" for question, answer in ANSWERS.items()]

@@ -226,12 +226,13 @@ def test_the_cases_follow_the_records():
     (avoid,) = rows(scale((RECIPE("relu", seed=1), 104), (RECIPE("tanh"), 60), (RECIPE("elu"), 82)), OPEN)[2:3]
     assert avoid[1] == "**Not** ELU and tanh"
     assert avoid[3] == (
-        "Points behind each of 2 trainings of ReLU, by one network each: on 8×8 digits ELU −9.0 and tanh −20.0."
+        "Behind every training of ReLU, by one network each, in points from its first: on 8×8 digits (2 of them) "
+        "ELU −9.0 and tanh −20.0."
     )
     fallen = replace(tiny.record(RECIPE("tanh"), right(20)), collapsed="it fell")
     (avoid,) = rows(standings.Standings("digits", (*scale((RECIPE("silu"), 101)).records, fallen)), OPEN)[2:3]
     assert avoid[1] == "**Not** tanh"
-    assert avoid[3].endswith("on 8×8 digits tanh (collapsed).")
+    assert avoid[3].endswith("on 8×8 digits (1 of them) tanh (collapsed).")
     run = protocol.standard("cpu", "cifar10", "resnet20", "relu", attacked=True)
     radius = protocol.recipe("cpu")("relu").threat.radius
     clean = rows(one, OPEN, {run.id: Curve((0.0, radius), (90, 0), 100)}, imagenet=True)[3]
@@ -246,7 +247,9 @@ def test_what_loses_at_one_scale_alone_is_not_advised_against():
     both = [lost("digits", ("tanh", 110), ("elu", 60)), lost("cpu", ("tanh", 60), ("elu", 60))]
     words = answers.cases(both, judged(), {}, NOTHING, False).replace("\N{NO-BREAK SPACE}", " ")
     assert "| **Not** ELU | At every scale that is recorded |" in words
-    assert "each: on 8×8 digits tanh −20.0 and ELU −20.0; on 8×8 digits ELU −20.0." in words  # the largest scale first
+    assert (
+        "on 8×8 digits (2 of them) tanh −20.0 and ELU −20.0; on 8×8 digits (2 of them) ELU −20.0." in words
+    )  # the largest scale first
 
 
 def test_without_adversarial_training_activations_differ_where_something_is_left():

@@ -94,7 +94,7 @@ def test_what_rests_on_a_doubted_record_is_found_out():
     ledger, _ = held(bad, good)
     assert audits.resting(ledger, [judged(bad, good), judged(good)]) == {bad.id: ["`sat-x` at `cpu`"]}
     words = audits.doubted(ledger, [judged(bad)])
-    assert words.startswith("Verdicts rest on 1 record that something speaks against, ReLU on 8×8 digits (seed 0). Why")
+    assert words.startswith("Verdicts rest on 1 record that something speaks against, ReLU in Digits CNN, width 4 on")
     assert audits.doubted(ledger, [judged(good)]) == "Nothing speaks against a record that a verdict rests on."
 
 

@@ -28,6 +28,19 @@ def clock(*ticks: float):
     return lambda: next(times)
 
 
+@pytest.mark.gpu
+def test_a_graph_makes_so_many_calls():
+    x = torch.zeros(3, device="cuda")
+    replay = measure.recorded(lambda: x.add_(1), x.device, 5)
+    x.zero_()
+    replay()
+    assert x.tolist() == [5, 5, 5]
+
+
+def test_off_the_gpu_a_call_stays_itself():
+    assert measure.recorded(test_sides_take_turns, CPU) is test_sides_take_turns
+
+
 def test_sides_take_turns():
     order = []
     sides = {name: lambda name=name: order.append(name) or len(order) for name in ("ours", "theirs")}

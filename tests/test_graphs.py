@@ -66,8 +66,8 @@ def test_batches_of_two_sizes_have_a_recording_each(monkeypatch):
 
 
 def spy(record: Callable, sizes: list[int]) -> Callable:
-    def init(self, of, inputs) -> None:
-        sizes.append(len(inputs[0]))
-        record(self, of, inputs)
+    def init(self, of, x, y) -> None:
+        sizes.append(len(x))
+        record(self, of, x, y)
 
     return init

@@ -115,7 +115,7 @@ def _rows(parameters: Sequence[Value], x: Tensor) -> Tensor:
     if not parameters:
         return x.new_empty(0)
     like = next((value for value in parameters if isinstance(value, Tensor)), None)
-    shape, dtype = ((), torch.float64) if like is None else (like.shape, like.dtype)
+    shape, dtype = ((), torch.promote_types(x.dtype, torch.float32)) if like is None else (like.shape, like.dtype)
     return torch.stack(
         [v if isinstance(v, Tensor) else torch.full(shape, v, dtype=dtype, device=x.device) for v in parameters]
     )

@@ -280,12 +280,12 @@ def _avoid(scales: Sequence[Standings]) -> list[str]:
     lost = {one.scale: _lost(one) for one in scales}
     everywhere = [name for name in [*lost.values()][-1] if all(name in own for own in lost.values())]
     named = [
-        f"on {data_title(_relu(one))} {listed(f'{style.title(name)} {how}' for name, how in lost[one.scale].items())}"
+        f"on {data_title(_relu(one))} ({len(one.of('relu'))} of them) "
+        + listed(f"{style.title(name)} {how}" for name, how in lost[one.scale].items())
         for one in reversed(scales)
         if lost[one.scale]
     ]
-    counts = listed(dict.fromkeys(f"{len(one.of('relu'))}" for one in reversed(scales)))
-    sure = f"Points behind each of {counts} trainings of ReLU, by one network each: {'; '.join(named)}"
+    sure = f"Behind every training of ReLU, by one network each, in points from its first: {'; '.join(named)}"
     return [
         "Any adversarial training",
         f"**Not** {words(everywhere)}" if everywhere else "Nothing to avoid that we are sure of",

@@ -16,6 +16,7 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.prose import MINUS, NBSP, listed
 from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
+from robust_activations.models import REGISTRY
 from robust_activations.run import Run
 from robust_activations.studies import STUDIES, Judged, audit
 
@@ -63,10 +64,18 @@ def doubted(ledger: Ledger, judged: Iterable[Judged]) -> str:
     own = [ledger.records[name].run for name, claims in resting(ledger, judged).items() if claims]
     if not own:
         return "Nothing speaks against a record that a verdict rests on."
-    what = listed(f"{style.title(run.activation)} on {data_title(run)} (seed {run.seed})" for run in own)
+    what = listed(
+        f"{style.title(run.activation)} in {_network(run)} on {data_title(run)} (seed {run.seed})" for run in own
+    )
     count = f"{len(own)} record{'s' * (len(own) > 1)}"
     why = "Why they stay: {doc}`/notebooks/records`."
     return f"Verdicts rest on {count} that something speaks against, {what}. {why}"
+
+
+def _network(run: Run) -> str:
+    """`ResNet-20`, `ResNet-20, depth 8`."""
+    options = "".join(f", {key.replace('_', ' ')} {value}" for key, value in run.model_options.items())
+    return f"{REGISTRY[run.model].title}{options}"
 
 
 def sound(records: Iterable[Record]) -> str:
