@@ -27,7 +27,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from robust_activations import paths
-from robust_activations.figures import standings
+from robust_activations.figures import tables
 
 
 def of(study):
@@ -111,7 +111,7 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 # are about other data, other networks and sometimes other attacks.
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-said = (standings.later(scale, own) for scale, own in studies.ledgers().items())
+said = (tables.later(scale, own) for scale, own in studies.ledgers().items())
 Markdown("\n\n".join(filter(None, said)))
 
 # %% [markdown]

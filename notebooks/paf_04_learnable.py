@@ -265,7 +265,7 @@ def over_seeds_tables():
 
 
 later = [
-    standings.later(scale, [one for row in found.values() for one in row.whole]) for scale, found in several.items()
+    tables.later(scale, [one for row in found.values() for one in row.whole]) for scale, found in several.items()
 ]
 
 # %% mystnb={"image": {"alt": "Rows of ReLU, SiLU and PSSiLU, at larger scales of PSiLU too, one panel a scale; small rings for each seed, a dot for their mean and a long interval of the mean.", "width": "500px"}, "figure": {"caption": "Each seed (rings), mean (dot) and 95 % t interval of the mean, clean and under PGD-50; one panel a scale that has several seeds.", "name": "fig-learnable-seeds"}} tags=["hide-input"]

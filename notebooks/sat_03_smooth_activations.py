@@ -200,7 +200,7 @@ if over_digits := comparisons.paired(seeds["digits"]["silu"], seeds["digits"]["r
 else:
     note("over_digits", "Seeds are missing.")
 own = {scale: [record for row in rows.values() for record in row.whole] for scale, rows in seeds.items()}
-words += [standings.later(scale, found) for scale, found in own.items()]
+words += [tables.later(scale, found) for scale, found in own.items()]
 over = " ".join(filter(None, words)) or "No scale has several seeds of both yet."
 
 # %% mystnb={"image": {"alt": "Dots with intervals for ReLU and SiLU, and GELU where there are seeds of it: the mean over seeds of clean accuracy and of accuracy under PGD-50, with a small ring for each seed.", "width": "560px"}, "figure": {"caption": "MEASURED: mean over seeds with 95 % t interval, and each seed (rings); best epoch. Data, ε and n a seed of each panel are in its title.", "name": "fig-sat-seeds"}} tags=["hide-input"]
@@ -236,7 +236,7 @@ for scale, one in other.items():
     parts += [
         f"*Scale `{scale}`: SiLU less ReLU in points under PGD-50, seed by seed. {one.title()} a seed; best epoch.*",
         standings.seed_table(one),
-        f"Over {len(values)} seeds, with 95 % t intervals: {listed(said)}. {standings.later(scale, one.records)}",
+        f"Over {len(values)} seeds, with 95 % t intervals: {listed(said)}. {tables.later(scale, one.records)}",
         margins.in_words(hard, ledgers[scale]),
         sound(one.records),
     ]

@@ -23,7 +23,7 @@ import inspect
 from robust_activations import data, models, paths, runs, studies
 from robust_activations.autoattack import autoattack
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, standings, style, tables
+from robust_activations.figures import claims, comparisons, measured, memory, results, scaling, style, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.audits import check_table, sound
 from robust_activations.stats import mcnemar
@@ -148,7 +148,7 @@ for scale, rows in seeds.items():
             if scale == "digits" and attack == "pgd50":
                 short.append(f"{error} for {style.title(other)}")
 over = "\n".join(f"- {one}" for one in words) or "No scale has records of both yet."
-later = [standings.later(scale, [one for row in rows.values() for one in row.whole]) for scale, rows in seeds.items()]
+later = [tables.later(scale, [one for row in rows.values() for one in row.whole]) for scale, rows in seeds.items()]
 note("sp2_short", " and ".join(short))
 note("sp2_seeds", len(seeds["digits"]["sparta"].records) if "digits" in seeds else 0)
 

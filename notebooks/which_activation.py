@@ -45,6 +45,7 @@ note("short_answer", short)
 note("short_attack", attack)
 note("full_answer", answers.full(best))
 note("others_gain", gain)
+note("claims_said", claims.summary([one for one in judged if one.scale == best.scale]).replace("`", ""))
 note("others_tested", tested)
 note("levers_attacks", listed(dict.fromkeys(ATTACKS[one.attack] for one in levers.values())))
 hard = curves.read(paths.ledger("cpu") / f"margin-{best.scale}.json")
@@ -57,6 +58,7 @@ titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
 Markdown(
     f"**{headline}** {short} Others report {gain} points for SiLU {{cite}}`xie2020` and GELU {{cite}}`bai2021` on "
     f"ImageNet (seen), {tested}.\n\n{answers.cases(scales, judged, kept, ledgers[best.scale], imagenet)}\n\n"
+    f"*{answers.scale_names(reversed(scales))}.*\n\n"
     f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {attack}, which all of these "
     f"networks have been through. {answers.full(best)}\n::::"
 )

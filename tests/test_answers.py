@@ -265,6 +265,12 @@ def test_without_adversarial_training_activations_differ_where_something_is_left
     assert "At 1/255 they differ; points above ReLU under PGD-50: SiLU +20.0 [" in said
 
 
+def test_scales_are_named_for_who_knows_none():
+    assert (
+        answers.scale_names([scale()]) == f"`digits`: Digits CNN on 8×8 digits, {RELU.schedule.epochs} epochs of PGD-AT"
+    )
+
+
 def test_one_seed_recommends_nothing():
     def small(*counted, verdict=OPEN):
         return [

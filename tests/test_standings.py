@@ -9,7 +9,7 @@ import pytest
 
 import tiny
 from made import made, right
-from robust_activations.figures import answers, robustness, standings
+from robust_activations.figures import answers, robustness, standings, tables
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Ledger
 from robust_activations.studies import protocol, smooth
@@ -146,14 +146,14 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
 def test_what_had_been_seen_before_seeds_were_added_is_said_of_each_dataset():
     here = [tiny.record(protocol.recipe("cpu")("silu", seed=seed)) for seed in range(5)]
     first, second, third, *rest = [tiny.record(run) for run in smooth.elsewhere("cpu")["silu"]]
-    assert standings.later("cpu", [*here[:3], first]) == ""
-    assert standings.later("gpu", [*here, first, *rest]) == ""  # planned from the start
-    said = standings.later("cpu", [*here, first, second, third])
+    assert tables.later("cpu", [*here[:3], first]) == ""
+    assert tables.later("gpu", [*here, first, *rest]) == ""  # planned from the start
+    said = tables.later("cpu", [*here, first, second, third])
     assert said.startswith("At scale `cpu` some seeds were added after a look")
     assert "Of ReLU and SiLU on CIFAR-10 the seeds 3 and 4 after three had been seen" in said
     assert "Of ReLU and SiLU on CIFAR-100 the seeds 1 and 2 after the first had been seen" in said
     assert said.count("3 and 4") == 1
-    assert "; and 3 and 4 after three" in standings.later("cpu", [second, *rest])
+    assert "; and 3 and 4 after three" in tables.later("cpu", [second, *rest])
 
 
 def test_what_the_committed_seeds_say():

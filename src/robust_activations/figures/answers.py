@@ -205,6 +205,16 @@ def _by_data(verdict: Verdict) -> str:
     return "; ".join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
 
 
+def scale_names(scales: Iterable[Standings]) -> str:
+    """What a scale is, for those that are named: `cpu`: ResNet-20 on CIFAR-10, 3 epochs of N-FGSM."""
+    return "; ".join(
+        f"`{one.scale}`: {models.REGISTRY[run.model].title} on {data_title(run)}, {run.schedule.epochs} epochs of "
+        f"{OBJECTIVES[run.objective.name]}"
+        for one in scales
+        for run in [_relu(one)]
+    )
+
+
 # ---- case by case -----------------------------------------------------------------------------------------------
 
 

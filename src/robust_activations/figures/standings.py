@@ -21,7 +21,7 @@ from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points
-from robust_activations.figures.rows import DATA, Interval, data_title, norm
+from robust_activations.figures.rows import Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import holm, looked_twice, over_images, over_seeds
@@ -295,26 +295,6 @@ def added_in_words(one: Standings) -> str:
         f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
         f"({looks}). So p is that of two looks, of which either may find something by chance ({both}; before the "
         "correction)."
-    )
-
-
-def later(scale: str, records: Iterable[Record]) -> str:
-    """What is to be said of intervals over the seeds of these records, where some are those of `protocol.ADDED`."""
-    found = {(record.run.dataset, record.run.seed) for record in records}
-    said = []
-    for (where, dataset), added in protocol.ADDED.items():
-        own = [
-            f"{listed(map(str, seeds))} after {why}"
-            for seeds, why in added.items()
-            if where == scale and found & {(dataset, seed) for seed in seeds}
-        ]
-        if own:
-            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {'; and '.join(own)}.")
-    if not said:
-        return ""
-    return (
-        f"At scale `{scale}` some seeds were added after a look at others, and an interval with them promises a little "
-        f"more than it holds. {' '.join(said)}"
     )
 
 

@@ -15,9 +15,10 @@ from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.prose import interval, listed
-from robust_activations.figures.rows import ATTACKS, Interval, Row
+from robust_activations.figures.rows import ATTACKS, DATA, Interval, Row
 from robust_activations.ledger import Record
 from robust_activations.run import Run
+from robust_activations.studies import protocol
 
 COLLAPSED = "collapsed"
 
@@ -117,6 +118,26 @@ def scales_with(study: str, wanted: Callable[[Run], bool] = lambda run: True) ->
         if records := ledger.of(runs):
             found[scale] = records
     return found
+
+
+def later(scale: str, records: Iterable[Record]) -> str:
+    """What is to be said of intervals over the seeds of these records, where some are those of `protocol.ADDED`."""
+    found = {(record.run.dataset, record.run.seed) for record in records}
+    said = []
+    for (where, dataset), added in protocol.ADDED.items():
+        own = [
+            f"{listed(map(str, seeds))} after {why}"
+            for seeds, why in added.items()
+            if where == scale and found & {(dataset, seed) for seed in seeds}
+        ]
+        if own:
+            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {'; and '.join(own)}.")
+    if not said:
+        return ""
+    return (
+        f"At scale `{scale}` some seeds were added after a look at others, and an interval with them promises a little "
+        f"more than it holds. {' '.join(said)}"
+    )
 
 
 def elsewhere(found: Mapping[str, Iterable[Record]], study: str, data: str) -> str:
