@@ -216,7 +216,7 @@ Markdown(f"{over}\n\n{sound([record for found in own.values() for record in foun
 # ### On another data set
 #
 # CIFAR-10 is one data set. A study of Sparta has ReLU and SiLU on CIFAR-100 as well, trained by the same recipe, as controls.
-# One pair is one draw, so both were trained from other seeds too, and the networks whose weights were kept
+# One pair is one draw, so both were trained from other seeds too, and some of the networks, whose weights were kept,
 # were attacked once more, with PGD-50 on the margin of the logits.
 
 # %% tags=["remove-cell"]

@@ -15,7 +15,7 @@ def test_what_the_margin_takes():
     left = dict(zip(ledger.records, (80, 90, 110), strict=True))
     kept = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in left.items()}
     words = margins.in_words(kept, ledger)
-    assert words.startswith("**The margin loss lowers all 3 networks that were kept, by 0.0 to 10.0 points**. By the ")
+    assert words.startswith("**The margin loss lowers all 3 networks tried, by 0.0 to 10.0 points**. By the ")
     assert "differ by 5.0 points at most" in words
     assert words.endswith("SiLU less ReLU by the margin, at the same seed, in points: +5.0 (seed 0; it was +2.0).")
     alike = {name: Curve((0.0, 0.03), (150, count), 200) for name, count in zip(left, (80, 84, 90), strict=True)}

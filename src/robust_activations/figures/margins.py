@@ -42,7 +42,7 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
     low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
     accuracies = [before for before, _ in found.values()]
     widest = 100 * (max(accuracies) - min(accuracies))
-    text = f"**The margin loss lowers all {len(found)} networks that were kept, by {low:.1f} to {high:.1f} points**"
+    text = f"**The margin loss lowers all {len(found)} networks tried, by {low:.1f} to {high:.1f} points**"
     if high - low >= widest / 4:
         text += (
             f". By the cross-entropy they differ by {widest:.1f} points at most; what one loses more, up to "
