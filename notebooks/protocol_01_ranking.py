@@ -229,7 +229,8 @@ Markdown(
 # seeds need 12.7 and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
 # intervals are several: the more of them, the likelier that one excludes 0 by luck. So what is called *beyond chance after the correction* has the larger
 # of two p below 0.05 after Holm's correction over the core: that of a t test over the seeds and that of one over the images. The latter is needed
-# because two or three seeds can agree by luck, and then their interval has no width.
+# because two or three seeds can agree by luck, and then their interval has no width. Where seeds were added after a look at the first, p is how
+# often either of the two looks would come so far by chance; the interval, which does not know of the first look, is as it is.
 
 # %% [markdown]
 # ## With a weight decay of their own
