@@ -89,12 +89,12 @@ def _draw(ax: Axes, blocks: Sequence[tuple[list[str], list[Dot]]], height: float
 
 def _interval(ax: Axes, at: Points, y: float, reach: tuple[float, float], look: dict[str, Any]) -> None:
     ax.plot([at.limit] * 2, [y - 0.4 * ROW, y + 0.4 * ROW], color=INK, lw=1, zorder=1)
-    if at.high < reach[0] or at.low > reach[1]:  # all of it is cut off: where it lies stands beside the arrow
-        arrow, end, side = ("<", reach[0], "left") if at.high < reach[0] else (">", reach[1], "right")
-        ax.plot(end, y, marker=arrow, color=look["color"], ms=4, clip_on=False, zorder=2)
-        shift = 4 if side == "left" else -4
-        text = f"{at.value:+.1f}".translate(MINUS)
-        ax.annotate(text, (end, y), (shift, 0), textcoords="offset points", ha=side, va="center", size=7.5, color=INK)
+    if at.high < reach[0] or at.low > reach[1]:  # all of it is cut off: where it lies stands beside an arrow
+        left, value = at.high < reach[0], f"{at.value:+.1f}".translate(MINUS)
+        text, side = (f"◂ {value}", "left") if left else (f"{value} ▸", "right")
+        look = {"color": look["color"], "size": 7.5, "path_effects": HALO}
+        ax.annotate(text, (reach[0] if left else reach[1], y), (4 if left else -4, 0), ha=side, va="center",
+                    textcoords="offset points", **look)  # fmt: skip
         return
     ends = np.clip([at.low, at.high], *reach)
     ax.plot(ends, [y, y], color=look["color"], lw=1.2, zorder=2)
