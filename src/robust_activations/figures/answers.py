@@ -242,7 +242,9 @@ def cases(
             "with its activation, GELU (README, seen).",
         ],
     ]
-    return table(["Your case", "Use", "How sure", "Why"], rows)
+    # Three columns, so that a phone has room for the last.
+    merged = [[case, use, f"*{sure}.* {why}".rstrip()] for case, use, sure, why in rows]
+    return table(["Your case", "Use", "How sure, and why"], merged)
 
 
 def _reported(judged: Iterable[Judged], name: str) -> str:
