@@ -35,3 +35,19 @@ def test_margins_stand_beside_the_record_on_the_same_images():
     ]  # fmt: skip
     assert text.endswith("By the margin, n = 100, the order is ReLU (seed 0), SiLU (seed 0).")
     assert margins.order({}, records) == "No saved network has been attacked on the margin yet."
+
+
+def test_the_lead_over_seeds_has_an_interval_where_there_are_three():
+    names = [(name, seed) for name in ("relu", "silu") for seed in (0, 1, 2)]
+    counts = dict(zip(names, (100, 100, 100, 104, 106, 108), strict=True))  # under the cross-entropy, of 200
+    ledger, _ = held(*(made(name, pgd50=counts[name, seed], seed=seed) for name, seed in names))
+    kept = {
+        key: Curve((0.0, 0.03), (150, 80 if name == "relu" else 82), 200)
+        for key, (name, _) in zip(ledger.records, names, strict=True)
+    }
+    assert margins.lead(kept, ledger).replace("\N{NO-BREAK SPACE}", " ") == (
+        "Over these 3 seeds SiLU is +1.0 [+1.0, +1.0] points above ReLU under PGD-50 on the margin, and +3.0 "
+        "[+0.5, +5.5] on the cross-entropy."
+    )
+    two = {key: one for (key, one), (_, seed) in zip(kept.items(), names, strict=True) if seed < 2}
+    assert margins.lead(two, ledger) == ""

@@ -150,10 +150,10 @@ def test_what_had_been_seen_before_seeds_were_added_is_said_of_each_dataset():
     assert tables.later("gpu", [*here, first, *rest]) == ""  # planned from the start
     said = tables.later("cpu", [*here, first, second, third])
     assert said.startswith("At scale `cpu` some seeds were added after a look")
-    assert "Of ReLU and SiLU on CIFAR-10 the seeds 3 and 4 after three had been seen" in said
-    assert "Of ReLU and SiLU on CIFAR-100 the seeds 1 and 2 after the first had been seen" in said
+    assert "Of ReLU and SiLU on CIFAR-10 the seeds 3 and 4 were added after three had been seen" in said
+    assert "Of ReLU and SiLU on CIFAR-100 the seeds 1 and 2 were added after the first had been seen" in said
     assert said.count("3 and 4") == 1
-    assert "; and 3 and 4 after three" in tables.later("cpu", [second, *rest])
+    assert "; and 3 and 4 after three had been seen, with" in tables.later("cpu", [second, *rest])
 
 
 def test_what_the_committed_seeds_say():

@@ -62,7 +62,7 @@ def lead(kept: Mapping[str, Curve], records: Ledger) -> str:
     """How far SiLU is above ReLU over the seeds of which both were kept, on the margin and on the cross-entropy."""
     found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in pairs(kept, records)}
     gaps = [[own - relu[i] for i, own in enumerate(silu)] for _, silu, relu in _beside_relu(found)]
-    if len(gaps) < 2:
+    if len(gaps) < 3:  # of two an interval is many times as wide as they are apart
         return ""
     soft, hard = (span(Interval(*over_seeds(values))) for values in zip(*gaps, strict=True))
     return (

@@ -131,7 +131,8 @@ def later(scale: str, records: Iterable[Record]) -> str:
             if where == scale and found & {(dataset, seed) for seed in seeds}
         ]
         if own:
-            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {'; and '.join(own)}.")
+            words = "; and ".join(own).replace(" after ", " were added after ", 1)
+            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {words}.")
     if not said:
         return ""
     return (
