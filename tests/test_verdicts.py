@@ -175,7 +175,7 @@ def test_gaps_of_seeds_that_agree_have_the_error_of_their_images(tmp_path):
 def test_where_there_is_no_gap_none_is_smaller(tmp_path):
     records, runs = kept(tmp_path, trained(SILU, 0.3, 0.9), trained(RELU, 0.4, 0.4))
     found = compare_gap(records, runs, is_("silu"), is_("relu"))
-    assert (found.label, found.why.split(":")[0]) == ("undecided", "there is no gap")
+    assert (found.label, found.why.split(":")[0]) == ("undecided", "no gap is seen")
 
 
 def test_tuned_is_chosen_on_held_out_images_and_never_on_test_images(tmp_path):
