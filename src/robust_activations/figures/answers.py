@@ -13,7 +13,7 @@ from robust_activations import models
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.choice import ACTIVATION, Levers
-from robust_activations.figures.claims import UNTESTED, measured
+from robust_activations.figures.claims import UNTESTED, by_data, measured
 from robust_activations.figures.comparisons import against, span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points
@@ -199,13 +199,8 @@ def undecided(judged: Iterable[Judged], name: str, otherwise: str) -> str:
     """Of a claim whose verdict at the largest scale is undecided: that data sets do not agree, or `otherwise`."""
     tested = [x.verdict for x in judged if x.claim.id == name and x.verdict.label != UNTESTED]
     if tested and any(part.label != "undecided" for part in tested[-1].parts.values()):
-        return f"Our records do not say the same on all data ({_by_data(tested[-1])})."
+        return f"Our records do not say the same on all data ({by_data(tested[-1])})."
     return otherwise
-
-
-def _by_data(verdict: Verdict) -> str:
-    """`CIFAR-10: supported; CIFAR-100: contradicted, one seed`."""
-    return "; ".join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
 
 
 def scale_names(scales: Iterable[Standings]) -> str:
@@ -271,7 +266,7 @@ def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
     why = ""
     if own:
         verdict, scale = own[-1].verdict, own[-1].scale
-        sure.append(f"SiLU: **{verdict.said}** at `{scale}`" + (f" ({_by_data(verdict)})" if verdict.parts else ""))
+        sure.append(f"SiLU: **{verdict.said}** at `{scale}`" + (f" ({by_data(verdict)})" if verdict.parts else ""))
         why = f"SiLU against ReLU: {measured(verdict)}. "
         use = ["silu", *use] if verdict.said == "supported" else use
     what = f"**{words(use)}**"

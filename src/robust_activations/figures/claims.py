@@ -93,7 +93,7 @@ def labels(found: Sequence[Judged], *ids: str) -> str:
     said = []
     for name in ids:
         own = [
-            f"**{one.verdict.said}** (`{one.scale}`{by_data(one.verdict)})"
+            f"**{one.verdict.said}** (`{one.scale}`{_disagreeing(one.verdict)})"
             for one in found
             if one.claim.id == name and _tested(one)
         ]
@@ -101,12 +101,15 @@ def labels(found: Sequence[Judged], *ids: str) -> str:
     return "<br>".join(said)
 
 
-def by_data(verdict: Verdict) -> str:
-    """`, CIFAR-10: supported, CIFAR-100: undecided`, where data sets do not say the same; else nothing."""
-    own = {DATA.get(name): part.said for name, part in verdict.parts.items()}
-    if None in own or len({part.label for part in verdict.parts.values()}) < 2:
-        return ""
-    return "".join(f", {data}: {said}" for data, said in own.items())
+def by_data(verdict: Verdict, between: str = "; ") -> str:
+    """`CIFAR-10: supported; CIFAR-100: contradicted, one seed`."""
+    return between.join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
+
+
+def _disagreeing(verdict: Verdict) -> str:
+    """`by_data` of a verdict whose parts are data sets that do not say the same; else nothing."""
+    differ = len({part.label for part in verdict.parts.values()}) > 1 and verdict.parts.keys() <= DATA.keys()
+    return f", {by_data(verdict, ', ')}" if differ else ""
 
 
 def advice(found: Sequence[Judged], name: str, *, supported: str, contradicted: str, undecided: str) -> str:

@@ -35,8 +35,7 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
     """How much lower PGD-50 on the margin finds saved networks of one dataset, one an activation and seed, than PGD-50
     on the cross-entropy; and at the same seed, how far SiLU is above ReLU by either.
     """
-    every = pairs(kept, records)
-    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in every}
+    found = _accuracies(kept, records)
     if not found:
         return ""
     low, high = (100 * end(before - after for before, after in found.values()) for end in (min, max))
@@ -60,8 +59,8 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
 
 def lead(kept: Mapping[str, Curve], records: Ledger) -> str:
     """How far SiLU is above ReLU over the seeds of which both were kept, on the margin and on the cross-entropy."""
-    found = {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in pairs(kept, records)}
-    gaps = [[own - relu[i] for i, own in enumerate(silu)] for _, silu, relu in _beside_relu(found)]
+    found = _beside_relu(_accuracies(kept, records))
+    gaps = [[own - relu[i] for i, own in enumerate(silu)] for _, silu, relu in found]
     if len(gaps) < 3:  # of two an interval is many times as wide as they are apart
         return ""
     soft, hard = (span(Interval(*over_seeds(values))) for values in zip(*gaps, strict=True))
@@ -71,10 +70,15 @@ def lead(kept: Mapping[str, Curve], records: Ledger) -> str:
     )
 
 
-Found = Mapping[tuple[str, int], tuple[float, float]]
+Accuracies = dict[tuple[str, int], tuple[float, float]]
 
 
-def _beside_relu(found: Found) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
+def _accuracies(kept: Mapping[str, Curve], records: Ledger) -> Accuracies:
+    """By activation and seed, the accuracy on the cross-entropy and on the margin."""
+    return {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in pairs(kept, records)}
+
+
+def _beside_relu(found: Accuracies) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
     """Seeds of which SiLU and ReLU were kept, with the accuracies of both on the cross-entropy and on the margin."""
     return [
         (seed, both, found["relu", seed])

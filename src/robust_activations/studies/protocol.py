@@ -23,11 +23,10 @@ ADDED = {
         (3, 4): "three had been seen, in each of which SiLU was ahead under PGD-50, with an interval that included 0",
     },
     ("cpu", "cifar100"): {
-        (
-            1,
-            2,
-        ): "the first had been seen, in which SiLU was behind by more than the chance of the images, and more than "
-        "one verdict turned on it",
+        (1, 2): (
+            "the first had been seen, in which SiLU was behind by more than the chance of the images, and more than "
+            "one verdict turned on it"
+        ),
         (3, 4): "three had been seen, with an interval that reached to about two points on either side of 0",
     },
 }
