@@ -144,16 +144,19 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
 
 
 def test_what_had_been_seen_before_seeds_were_added_is_said_of_each_dataset():
-    here = [tiny.record(protocol.recipe("cpu")("silu", seed=seed)) for seed in range(5)]
-    first, second, third, *rest = [tiny.record(run) for run in smooth.elsewhere("cpu")["silu"]]
-    assert tables.later("cpu", [*here[:3], first]) == ""
+    make, pair = protocol.recipe("cpu"), zip(*smooth.elsewhere("cpu").values(), strict=True)
+    here = [tiny.record(make(name, seed=seed)) for seed in range(5) for name in ("relu", "silu")]
+    first, second, third, *rest = [tiny.record(run) for both in pair for run in both][1::2]
+    assert tables.later("cpu", [*here[:6], first]) == ""
     assert tables.later("gpu", [*here, first, *rest]) == ""  # planned from the start
     said = tables.later("cpu", [*here, first, second, third])
     assert said.startswith("At scale `cpu` some seeds were added after a look")
     assert "Of ReLU and SiLU on CIFAR-10 the seeds 3 and 4 were added after three had been seen" in said
-    assert "Of ReLU and SiLU on CIFAR-100 the seeds 1 and 2 were added after the first had been seen" in said
+    assert "Of SiLU on CIFAR-100 the seeds 1 and 2 were added after the first had been seen" in said
     assert said.count("3 and 4") == 1
     assert "; and 3 and 4 after three had been seen, with" in tables.later("cpu", [second, *rest])
+    later = tables.later("cpu", [tiny.record(make("splash", seed=seed)) for seed in (0, 3)])
+    assert "Of SPLASH on CIFAR-10 the seeds 3 and 4 were added after three had been seen, in each of which" in later
 
 
 def test_what_the_committed_seeds_say():

@@ -103,7 +103,6 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> tuple[float, flo
 
 
 @cache
-@cache
 def looked_twice(first: int, seeds: int, p: float, times: int = 400_000) -> float:
     """How often a t test comes to `p` or less where nothing is, if it is made again with more seeds when the first ones
     agree in sign; by simulation. So it is the p of both looks.

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from robust_activations import paths, studies
 from robust_activations.errors import UserError
+from robust_activations.figures import style
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
@@ -122,17 +123,18 @@ def scales_with(study: str, wanted: Callable[[Run], bool] = lambda run: True) ->
 
 def later(scale: str, records: Iterable[Record]) -> str:
     """What is to be said of intervals over the seeds of these records, where some are those of `protocol.ADDED`."""
-    found = {(record.run.dataset, record.run.seed) for record in records}
-    said = []
-    for (where, dataset), added in protocol.ADDED.items():
-        own = [
-            f"{listed(map(str, seeds))} after {why}"
-            for seeds, why in added.items()
-            if where == scale and found & {(dataset, seed) for seed in seeds}
-        ]
-        if own:
-            words = "; and ".join(own).replace(" after ", " were added after ", 1)
-            said.append(f"Of ReLU and SiLU on {DATA[dataset]} the seeds {words}.")
+    found = {(record.run.dataset, record.run.activation, record.run.seed) for record in records}
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in protocol.ADDED:
+        names = tuple(name for name in one.names if found & {(one.dataset, name, seed) for seed in one.seeds})
+        if one.scale == scale and names:
+            why = f"{listed(map(str, one.seeds))} after {one.seen}"
+            groups.setdefault((one.dataset, names), []).append(why)
+    said = [
+        f"Of {listed(map(style.title, names))} on {DATA[dataset]} the seeds "
+        f"{'; and '.join(own).replace(' after ', ' were added after ', 1)}."
+        for (dataset, names), own in groups.items()
+    ]
     if not said:
         return ""
     return (
