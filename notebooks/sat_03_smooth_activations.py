@@ -631,4 +631,4 @@ for sharpness in (20.0, 0.5**0.5):
 # - Train SmoothReLU with `activation_options={"sharpness": 3.0}` by the protocol's recipe. Does it move now, and does it
 #   gain?
 # - Give each activation its own weight decay, as {cite:t}`huang2023` do, chosen on the held-out images.
-# - `robust-activations run sat --scale gpu` trains the same experiments with ResNet-18 on CIFAR-10, AutoAttack included.
+# - `robust-activations run sat --scale gpu` trains the same experiments with ResNet-18 on CIFAR-10, and attacks each activation with AutoAttack too.

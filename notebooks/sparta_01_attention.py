@@ -516,4 +516,4 @@ for number, (own, at) in enumerate(zip(by_layer, attention.moved(before, after).
 # - Read on: {doc}`/notebooks/sparta_02_readings` sets the readings against ReLU, Swish, smooth activations and feature denoising.
 # - Train R2 with `share="layer"`, one kernel for all channels, or with `activation_options={"kernel_size": 5}`.
 # - Hold the gates of a clean image while attacking the features. How much of the attack goes through the gates?
-# - `robust-activations run sparta --scale gpu` trains all gates with ResNet-18 on CIFAR-10, AutoAttack included.
+# - `robust-activations run sparta --scale gpu` trains all gates with ResNet-18 on CIFAR-10.

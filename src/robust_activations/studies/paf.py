@@ -17,7 +17,7 @@ from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import Study
 from robust_activations.studies.paf_claims import CLAIMS, PAFS, REFERENCES
-from robust_activations.studies.protocol import DECAYS, OPTIONS, STANDARD_DIGITS, light, recipe
+from robust_activations.studies.protocol import DECAYS, OPTIONS, STANDARD_DIGITS, light, recipe, trades
 from robust_activations.training import Objective, Schedule
 
 HEADLINE = ("relu", "silu", "psilu", "pssilu")
@@ -94,6 +94,7 @@ def standard_shapes(scale: str) -> dict[tuple[str, str], dict[float, Run]]:
         square_queries={"digits": 200, "cpu": 300}.get(scale, 1000),
         measures=("radius", "lipschitz"),
         measure_n=n,
+        check_n=200 if scale == "gpu" else None,
     )
     objective = Objective("standard")
     if scale == "paper":
@@ -122,9 +123,8 @@ def learnable(scale: str) -> Iterator[Run]:
         l2 = Threat("l2", "153/255" if scale == "digits" else "127.5/255")
         for name in HEADLINE:
             yield make(name, threat=l2, **light(scale))
-        trades = Objective("trades", PGD(steps=7)) if scale == "digits" else Objective("trades")
         for name in ("relu", "silu", "pssilu"):
-            yield make(name, objective=trades, **light(scale))
+            yield make(name, **trades(scale))
     if scale == "gpu":
         for name in HEADLINE:
             yield make(name, dataset="cifar100")

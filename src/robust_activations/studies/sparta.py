@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from robust_activations.attacks import PGD
 from robust_activations.data import Augment
 from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Wanted, compare
-from robust_activations.studies.protocol import SEEDS, STANDARD_DIGITS, light, recipe, standard
+from robust_activations.studies.protocol import SEEDS, STANDARD_DIGITS, light, recipe, standard, trades
 from robust_activations.training import Objective
 
 READINGS = ("sparta_relu", "sparta", "frelu")  # R1, R2, R3
@@ -61,9 +60,8 @@ def objectives(scale: str) -> dict[str, dict[str, Run]]:
     out = {"pgd_at": {name: make(name) for name in names} | {"denoise": make("relu", model_options={"denoise": True})}}
     out["standard"] = {name: plain(name) for name in (names if scale != "cpu" else ("relu", "sparta", "silu"))}
     if scale != "cpu":
-        trades = Objective("trades", PGD(steps=7)) if scale == "digits" else Objective("trades")
         few = ("sparta", "relu", "silu") if scale == "digits" else names
-        out["trades"] = {name: make(name, objective=trades, **light(scale)) for name in few}
+        out["trades"] = {name: make(name, **trades(scale)) for name in few}
     return out
 
 
@@ -73,7 +71,7 @@ def transfer(
     """The gates of `donor`, frozen, in the adversarial training of the network and dataset `where`, and controls.
 
     SiLU is what the gate was before anybody trained it. `control`: also the gates of a donor that was trained without
-    attacks. `known`: what has no donor is in the protocol, with its suite.
+    attacks. `known`: what has no donor is in another study as well, attacked as there.
     """
     cheap = light(scale)
     rest = where | ({} if known else cheap)
@@ -107,7 +105,7 @@ def across_networks(scale: str) -> dict[str, Run]:
         return transfer(make, scale, make("sparta"), model_options={"blocks": 2})
     if scale == "cpu":
         return transfer(make, scale, make("sparta", model_options={"depth": 8}), control=False)
-    return transfer(make, scale, make("sparta"), model="resnet34")
+    return transfer(make, scale, make("sparta"), known=True, model="resnet34")
 
 
 def across_datasets(scale: str) -> dict[str, dict[str, Run]]:
@@ -119,7 +117,7 @@ def across_datasets(scale: str) -> dict[str, dict[str, Run]]:
     if scale == "digits":
         return {"MNIST → digits": transfer(make, scale, mnist(), known=True)}
     donor = make("sparta")
-    out = {"CIFAR-10 → CIFAR-100": transfer(make, scale, donor, control=scale != "cpu", dataset="cifar100")}
+    out = {"CIFAR-10 → CIFAR-100": transfer(make, scale, donor, control=scale != "cpu", known=True, dataset="cifar100")}
     if scale != "cpu":  # as in the abstract; SVHN has to be downloaded, and a mirrored digit is another one
         augment = Augment(crop=4)
         out["CIFAR-10 → SVHN"] = transfer(make, scale, donor, dataset="svhn", augment=augment)
