@@ -23,6 +23,8 @@ def test_checkpoint_round_trip(tmp_path, share):
         for parameter in model.parameters():
             parameter += 0.1 * torch.rand_like(parameter)
     checkpoints.save(path, model, run)
+    (tmp_path / "any").touch()
+    assert path.stat().st_mode == (tmp_path / "any").stat().st_mode  # safetensors' own nobody else can read
     assert checkpoints.run_of(path) == run
     other = runs.build(checkpoints.run_of(path), dataset)
     checkpoints.load(path, other)

@@ -208,6 +208,21 @@ def test_noise_is_shared_out(monkeypatch, threat):
         assert len(threat.random(x, None)) == 6
 
 
+def test_all_start_from_the_clean_image_or_none(monkeypatch):
+    model, x, y = digits_cnn().eval(), torch.full((3, 1, 8, 8), 0.5), torch.arange(3)
+    attack = PGD(steps=1, step="0.0001/255", clean_share=0.5)
+    monkeypatch.setattr(distributed, "world", lambda: WORLD)
+    clean = []
+    for rank in range(WORLD):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        generator = distributed.SharedGenerator()
+        generator.manual_seed(0)
+        moved = [pgd(model, x, y, LINF, attack, generator=generator) for _ in range(20)]
+        clean.append([bool(torch.allclose(one, x, atol=1e-5)) for one in moved])
+    assert all(own == clean[0] for own in clean)
+    assert 0 < sum(clean[0]) < 20
+
+
 def test_what_one_process_draws_from_is_what_cuda_graphs_accept(monkeypatch):
     """They ask for PyTorch's own class, as this does, which no CPU supports."""
     with pytest.raises(NotImplementedError):

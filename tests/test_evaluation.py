@@ -15,7 +15,17 @@ from helpers import digits_cnn, digits_test, same_tensors, tf32, unchecked
 from robust_activations import data, runs
 from robust_activations.attacks import PGD, Threat
 from robust_activations.errors import UserError
-from robust_activations.evaluation import ATTACKS, SUITE, Check, Evaluation, Outcome, Suite, evaluate, predictions
+from robust_activations.evaluation import (
+    ATTACKS,
+    SUITE,
+    Check,
+    Evaluation,
+    Outcome,
+    Suite,
+    check_installed,
+    evaluate,
+    predictions,
+)
 from robust_activations.run import Run
 from robust_activations.training import Objective, Schedule, train
 
@@ -368,3 +378,5 @@ def test_without_pyautoattack_the_black_box_check_is_left_out(monkeypatch):
     assert [check.name for check in found.checks] == ["zero_gradient", "one_step", "unbounded"]
     with pytest.raises(UserError, match="pip install"):
         evaluate(digits_cnn(), *digits_test(10), THREAT, replace(CLEAN, attacks=("autoattack",), n=10))
+    with pytest.raises(UserError, match="pip install"):
+        check_installed([CLEAN, replace(CLEAN, last=("clean", "autoattack"))])

@@ -272,6 +272,8 @@ def test_curves_are_the_history_with_a_dot_at_the_chosen_epoch():
     assert drawn(loss)[0] == ([1, 2, 3], [2, 1, 0])
     assert held.get_title() == "held-out images, clean, n = 100"
     assert len({line.get_linestyle() for line in held.lines if len(line.get_xdata()) > 1}) == 2
+    diverged = made("silu", history=(*rows[:2], {"epoch": 2, "loss": None}))  # as NaN is kept
+    assert drawn(results.curves({"SiLU": diverged}, ("loss",)).axes[0])[0] == ([1, 2], [2, 1])
     family = results.curves(
         {name: made(name, history=rows) for name in ("prelu", "pelu", "reblu", "psoftplus", "pelu_plus")}
     )

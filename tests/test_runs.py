@@ -274,6 +274,15 @@ def test_a_broken_record_is_left_out_and_the_rest_goes_on(tmp_path, monkeypatch,
     assert left_out.endswith(f"its record {path} is broken; move it away to run it again")
 
 
+def test_so_is_one_that_another_study_made(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(runs, "execute", lambda run, **_: tiny.record(run))
+    path = ledger.path_of(tmp_path / "ledger", "other", tiny.RUN)
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert campaign(tmp_path, [tiny.RUN]) == runs.Progress(unfinished=1)
+    assert f"its record {path} is broken" in capfd.readouterr().err
+
+
 OUT_OF_MEMORY = torch.cuda.OutOfMemoryError("CUDA out of memory.\nSee the documentation")
 
 

@@ -67,6 +67,14 @@ def test_radius_of_what_cannot_be_fooled():
     assert minimum_radius(Constant(), torch.rand(3, 1, 4, 4), torch.zeros(3, dtype=torch.long)).tolist() == [1.0] * 3
 
 
+def test_a_network_that_gives_nan_withstands_nothing(linear):
+    """The argmax of NaN is class 0."""
+    model, *_ = linear
+    with torch.no_grad():
+        model.fc.weight.fill_(torch.nan)
+    assert minimum_radius(model, torch.rand(3, 1, 8, 8), torch.zeros(3, dtype=torch.long)).isnan().all()
+
+
 def test_radius_needs_no_other_than_a_change_inside_the_box():
     """At the edge of the box half of the moves are cut off, and more is needed than the margin says."""
     model = Linear()

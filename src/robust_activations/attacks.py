@@ -142,6 +142,11 @@ def fgsm(threat: Threat) -> PGD:
     return PGD(steps=1, step=threat.eps, start="clean")
 
 
+def predicted(logits: Float[Tensor, "n classes"]) -> Int[Tensor, " n"]:
+    """The class of each image; -1, which is never right, where logits hold NaN: argmax would say class 0, say."""
+    return logits.argmax(1).where(~logits.isnan().any(1), -1)
+
+
 @contextmanager
 def attacking(model: nn.Module, x: Float[Tensor, "n c h w"] | None = None, *, training: bool = False) -> Iterator[None]:
     """Freezes every parameter, puts the model in evaluation (or training) mode, and restores both at the end.
@@ -234,7 +239,7 @@ def pgd(
         out[left] = moved
         if restart + 1 < attack.restarts:
             with torch.no_grad():
-                left = left[model(moved).argmax(1) == y[left]]
+                left = left[predicted(model(moved)) == y[left]]
             if len(left) == 0:
                 break
     return out
@@ -253,7 +258,7 @@ def _pgd_once(
     if attack.start == "uniform":
         delta = threat.random(x, generator)
         if attack.clean_share:  # decided on the device, which nothing has to wait for
-            lucky = distributed.draw(torch.rand, (len(x), 1, 1, 1), generator, x.device)[:1]
+            lucky = torch.rand((1, 1, 1, 1), generator=generator, device=x.device)  # the same on every rank
             delta = delta * (lucky >= attack.clean_share)
         moved = threat.project(x, x + delta)
     elif attack.start == "gauss":  # TRADES: the divergence has no slope at the clean image itself

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from robust_activations.attacks import Threat, attacking, input_gradient
+from robust_activations.attacks import Threat, attacking, input_gradient, predicted
 from robust_activations.extras import library
 from robust_activations.steps import Steps
 
@@ -52,7 +52,7 @@ def autoattack(
     with attacking(model, x), torch.no_grad():
         batch_size = batch_size or steps("autoattack: batch", int, partial(fitting, model, x, y))
         logits = torch.cat([model(batch) for batch in x.split(batch_size)])
-    robust = (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
+    robust = predicted(logits) == y
     shares, left = {"clean": float(robust.sum()) / len(x)}, {}
     targets = min(9, logits.shape[1] - 1)
     flags: list[str] = []

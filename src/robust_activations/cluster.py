@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from robust_activations import ledger, paths, runs
 from robust_activations.errors import UserError
+from robust_activations.evaluation import check_installed
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 
@@ -101,6 +102,7 @@ def _execute(
     """On a worker: the record of a run; None if there was no time."""
     if paths.fingerprint() != code:
         raise UserError(f"{socket.gethostname()} has another version of this library or of torch; install the same")
+    check_installed([run.suite])
     if _over(deadline):
         return None
     return runs.execute(run, root=root, device=torch.device(device), go_on=lambda: not _over(deadline), donor=donor)

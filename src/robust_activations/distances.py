@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import differential_evolution
 from torch import Tensor, nn
 
-from robust_activations.attacks import attacking
+from robust_activations.attacks import attacking, predicted
 from robust_activations.extras import library
 
 POPULATION = 100
@@ -127,8 +127,7 @@ DISTANCES: dict[str, Callable[..., Tensor]] = {"cw": cw, "boundary": boundary}
 
 
 def _right(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
-    logits = model(x)
-    return (logits.argmax(1) == y) & ~logits.isnan().any(1)  # the argmax of NaN is class 0
+    return predicted(model(x)) == y
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradient, pgd, true_gradients
+from robust_activations.attacks import PGD, Threat, attacking, fgsm, input_gradient, pgd, predicted, true_gradients
 from robust_activations.autoattack import autoattack
 from robust_activations.checks import check_images, check_labels
 from robust_activations.data import Pixels, at_once, floats
@@ -27,7 +27,7 @@ from robust_activations.sensitivity import MEASURES, Measure
 from robust_activations.stats import wilson
 from robust_activations.steps import Steps
 
-# What the names in a suite stand for. "clean", "square" and "autoattack" are no PGD.
+# What the names in a suite stand for that are PGD.
 SUITE: dict[str, Callable[[Threat], PGD]] = {
     "fgsm": fgsm,
     "pgd10": lambda threat: PGD(steps=10),
@@ -84,7 +84,7 @@ class Suite:
 
 def check_installed(suites: Iterable[Suite]) -> None:
     """Before the training: can its network be attacked as these suites say? **Raises** `UserError` if it cannot."""
-    names = {name for suite in suites for name in (*suite.attacks, *suite.measures)}
+    names = {name for suite in suites for name in (*suite.attacks, *(suite.last or ()), *suite.measures)}
     for package, wanted in {"pyautoattack": {"autoattack", "square"}, "foolbox": {*DISTANCES}}.items():
         if names & wanted:
             library(package)
@@ -163,13 +163,9 @@ class Evaluation:
 
 
 def predictions(model: nn.Module, images: AnyImages, batch_size: int = 500) -> Int[Tensor, " n"]:
-    """The class of each image, of the model in the mode that it is in (`attacking` or `eval()` for evaluation).
-
-    -1, which is never right, where the logits hold NaN: argmax would say class 0, say.
-    """
+    """The class of each image (see `predicted`), of the model in the mode that it is in (`attacking` or `eval()`)."""
     with torch.no_grad():
-        logits = torch.cat([model(floats(batch)) for batch in images.split(at_once(images, batch_size))])
-    return logits.argmax(1).where(~logits.isnan().any(1), -1)
+        return predicted(torch.cat([model(floats(batch)) for batch in images.split(at_once(images, batch_size))]))
 
 
 @contextmanager

@@ -21,7 +21,10 @@ def write_atomically(path: Path, content: str | bytes | Callable[[Path], None]) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if callable(content):
+            part.touch()
+            mode = part.stat().st_mode  # as the user's umask has it; safetensors' files nobody else could read
             content(part)
+            part.chmod(mode)
         elif isinstance(content, bytes):
             part.write_bytes(content)
         else:

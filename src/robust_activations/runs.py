@@ -298,11 +298,12 @@ def claim(
 ) -> AbstractContextManager | None:
     """The lock of a run that is to be made now, held until the context ends; or None, and `done` counts why not."""
     path = ledger.path_of(known.folder, study, run)
-    if run in known or (path.exists() and path not in known.broken):
+    broken = next((one for one in known.broken if one.stem == run.id), None)  # another study may have made it
+    if run in known or (path.exists() and not broken):
         done.present += 1
-    elif path in known.broken:
+    elif broken:
         done.unfinished += 1
-        _note(f"left out {run.label}: its record {path} is broken; move it away to run it again")
+        _note(f"left out {run.label}: its record {broken} is broken; move it away to run it again")
     elif not in_time():
         done.unfinished += 1
     elif run.donor and donor_of(run, known.folder) is None:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from robust_activations.attacks import PGD, Threat, attacking, input_gradient, pgd
+from robust_activations.attacks import PGD, Threat, attacking, input_gradient, pgd, predicted
 from robust_activations.errors import UserError
 
 
@@ -104,11 +104,11 @@ def _radius(
             grad = input_gradient(model, moved, y[index], "margin")
             moved = (moved + 2.5 / steps * radius * grad.sign()).clamp(low, high)
         with torch.no_grad():
-            fooled = model(moved).argmax(1) != y[index]
+            fooled = predicted(model(moved)) != y[index]
         return torch.where(fooled, (moved - clean).abs().amax((1, 2, 3)), torch.inf)
 
     with torch.no_grad():
-        right = torch.nonzero(model(x).argmax(1) == y).squeeze(1)
+        right = torch.nonzero(predicted(model(x)) == y).squeeze(1)
     low, high = torch.zeros(len(x), device=x.device), torch.full((len(x),), torch.inf, device=x.device)
     eps, left = first, right
     while len(left) and eps < 2:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from robust_activations import activations, distributed
-from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd, true_gradients
+from robust_activations.attacks import PGD, Threat, attacking, fgsm, fgsm_rs, n_fgsm, pgd, predicted, true_gradients
 from robust_activations.data import Augment, Batches, Pixels, at_once
 from robust_activations.errors import UserError
 from robust_activations.files import write_atomically
@@ -320,7 +320,7 @@ def _probe(
             for name, attack in (("clean", None), ("fgsm", fgsm(threat)), ("pgd10", PROBE)):
                 moved = x if attack is None else pgd(model, x, y, threat, attack, generator=generator)
                 with torch.no_grad():
-                    correct[name] += int((model(moved).argmax(1) == y).sum())
+                    correct[name] += int((predicted(model(moved)) == y).sum())
     row: dict[str, Any] = {f"held_{name}": count / len(data.held_labels) for name, count in correct.items()}
     row["activations"] = learned(model)
     return row

@@ -38,17 +38,7 @@ def write(path: Path, dataset: Dataset) -> None:
     """Writes `dataset` to `path`, whole or not at all; raises `UserError` where that fails."""
     metadata = {"name": dataset.name, "classes": json.dumps(dataset.classes), "sha256": dataset.sha256}
     tensors = {key: tensor.cpu().contiguous() for key, tensor in dataset.tensors.items()}
-
-    def save(part: Path) -> None:
-        part.touch()
-        mode = part.stat().st_mode  # as the user's umask has it; safetensors makes files that nobody else can read
-        try:
-            save_file(tensors, part, metadata)
-        except SafetensorError as error:  # how safetensors reports a full disk
-            raise OSError(str(error)) from error
-        part.chmod(mode)
-
-    write_atomically(path, save)
+    write_atomically(path, lambda part: save_file(tensors, part, metadata))
 
 
 def read(path: Path, name: str) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -93,13 +93,6 @@ class Dataset:
         channels = self.train_images.transpose(0, 1).flatten(1)
         counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels])
         return counts.cpu().double() / channels.shape[1]
-
-    def to(self, device: torch.device | str) -> Dataset:
-        """The same data on `device`."""
-        tensors: dict[str, Any] = {key: tensor.to(device) for key, tensor in self.tensors.items()}
-        moved = replace(self, **tensors)
-        vars(moved)["sha256"] = self.sha256  # the same content: no need to fetch and hash it again
-        return moved
 
 
 _LEVELS = torch.arange(256, dtype=torch.float64) / 255

@@ -85,7 +85,7 @@ def load(name: str, root: str | Path = "data", *, download: bool = True, image_s
       224 unless it is given. Its images stay in their files, see `robust_activations.data.imagenet`.
     - ``folder:PATH``: any folder of images at `image_size` pixels, see `robust_activations.data.folder.folder`.
 
-    All but digits and ImageNet are kept in ``root/cache`` as one uint8 file each, verified whenever it is read.
+    All but digits, mnist8 and ImageNet are kept in ``root/cache`` as one uint8 file each, verified whenever it is read.
     Raises `UserError`: an unknown name; files missing, truncated or altered; no network; no disk space; an
     `image_size` that is not the dataset's own.
     """

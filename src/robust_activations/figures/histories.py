@@ -123,7 +123,7 @@ def curves(
         for ax, key in zip(axes, keys, strict=True):
             paths = {}
             for label, record in records.items():
-                at = paths[label] = {row["epoch"] + 1: row[key] for row in record.history if key in row}
+                at = paths[label] = {row["epoch"] + 1: row[key] for row in record.history if row.get(key) is not None}
                 ax.plot(list(at), list(at.values()), **({"lw": 1.4} | looks.get(label, MUTED)))
                 if label in looks and (chosen := record.best_epoch + 1) in at:
                     ax.plot(chosen, at[chosen], "o", ms=4, color=looks[label]["color"])

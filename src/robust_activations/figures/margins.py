@@ -51,23 +51,26 @@ def in_words(kept: Mapping[str, Curve], records: Ledger) -> str:
         text += ", all of them much alike, so that the order hardly depends on it."
     seeds = [
         f"{points(hard - relu[1])} (seed {seed}; it was {points(soft - relu[0])})"
-        for seed, (soft, hard), relu in _beside_relu(found)
+        for seed, (soft, hard), relu in _beside_relu(found, "silu")
     ]
     said = f" SiLU less ReLU by the margin, at the same seed, in points: {listed(seeds)}." if seeds else ""
     return " ".join(filter(None, [text + said, lead(kept, records)]))
 
 
 def lead(kept: Mapping[str, Curve], records: Ledger) -> str:
-    """How far SiLU is above ReLU over the seeds of which both were kept, on the margin and on the cross-entropy."""
-    found = _beside_relu(_accuracies(kept, records))
-    gaps = [[own - relu[i] for i, own in enumerate(silu)] for _, silu, relu in found]
-    if len(gaps) < 3:  # of two an interval is many times as wide as they are apart
-        return ""
-    soft, hard = (span(Interval(*over_seeds(values))) for values in zip(*gaps, strict=True))
-    return (
-        f"Over these {len(gaps)} seeds SiLU is {hard} points above ReLU under PGD-50 on the margin, and {soft} on the "
-        "cross-entropy."
-    )
+    """How far activations are above ReLU over three seeds or more of which both were kept, on the margin and on the
+    cross-entropy."""
+    found = _accuracies(kept, records)
+    said = []
+    for name in dict.fromkeys(name for name, _ in found if name != "relu"):
+        gaps = [[own - relu[i] for i, own in enumerate(both)] for _, both, relu in _beside_relu(found, name)]
+        if len(gaps) > 2:  # of two an interval is many times as wide as they are apart
+            soft, hard = (span(Interval(*over_seeds(values))) for values in zip(*gaps, strict=True))
+            said.append(
+                f"Over these {len(gaps)} seeds {style.title(name)} is {hard} points above ReLU under PGD-50 on the "
+                f"margin, and {soft} on the cross-entropy."
+            )
+    return " ".join(said)
 
 
 Accuracies = dict[tuple[str, int], tuple[float, float]]
@@ -78,12 +81,12 @@ def _accuracies(kept: Mapping[str, Curve], records: Ledger) -> Accuracies:
     return {(run.activation, run.seed): (usual / n, hard / n) for run, usual, hard, n in pairs(kept, records)}
 
 
-def _beside_relu(found: Accuracies) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
-    """Seeds of which SiLU and ReLU were kept, with the accuracies of both on the cross-entropy and on the margin."""
+def _beside_relu(found: Accuracies, name: str) -> list[tuple[int, tuple[float, float], tuple[float, float]]]:
+    """Seeds of which this activation and ReLU were kept, with the accuracies of both on cross-entropy and margin."""
     return [
         (seed, both, found["relu", seed])
-        for (name, seed), both in found.items()
-        if name == "silu" and ("relu", seed) in found
+        for (own, seed), both in found.items()
+        if own == name and ("relu", seed) in found
     ]
 
 
