@@ -224,11 +224,11 @@ print(claims.ATTACKS[attack], record.best.outcomes[attack], sep=": ")
 # ````
 
 # %%
-from robust_activations.studies import smooth
+from robust_activations.studies import sat
 
 records, runs = studies.collect("sat"), studies.planned("digits")
 for attack in ("clean", "fgsm", "pgd20", None):
-    verdict = studies.compare(records, runs, smooth.plain("silu"), smooth.plain("relu"), attack=attack)
+    verdict = studies.compare(records, runs, sat.plain("silu"), sat.plain("relu"), attack=attack)
     print(f"SiLU against ReLU: {verdict.label}, {claims.measured(verdict).split(',')[0].split(';')[0]}")
 
 # %% [markdown]

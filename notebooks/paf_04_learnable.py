@@ -33,7 +33,7 @@ main, l2, trades = learned.settings(paf.learnable("digits"))
 from IPython.display import Markdown
 
 from robust_activations import stats
-from robust_activations.figures import plans, standings
+from robust_activations.figures import standings
 from robust_activations.figures.prose import listed, note, points
 from robust_activations.figures.rows import Row, norm
 from robust_activations.studies import protocol
@@ -403,7 +403,7 @@ Markdown(of_scale("cpu"))
 # and WRN-28-10, with and without synthetic images. The last column says what is recorded.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(f"{learned.plan(experiment, ledgers)}\n\n{plans.unready('paf')}")
+Markdown(learned.plan(experiment, ledgers))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 parts = [

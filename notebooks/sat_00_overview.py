@@ -20,10 +20,10 @@ from robust_activations import studies
 from robust_activations.attacks import k255, pixels
 from robust_activations.evaluation import SUITE
 from robust_activations.figures import catalogue, claims, plans, style
-from robust_activations.studies import smooth
+from robust_activations.studies import sat
 
 studies.collect("sat")  # scale digits: trains what is missing
-run = smooth.paper("silu")
+run = sat.paper("silu")
 
 # %% tags=["remove-cell"]
 import torch
@@ -32,7 +32,7 @@ from myst_nb import glue
 
 judged = claims.judged(study="sat")
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
-large = f"{smooth.LARGE:g}"
+large = f"{sat.LARGE:g}"
 glue("large", large, display=False)
 
 # %% [markdown]
@@ -91,7 +91,7 @@ glue("large", large, display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 torch.manual_seed(0)
 rows = []
-for name in ("relu", "relu_smooth_gradient", *smooth.SMOOTH, "celu"):
+for name in ("relu", "relu_smooth_gradient", *sat.SMOOTH, "celu"):
     shape = catalogue.measure(catalogue.curve(name))
     curvature = f"{shape.curvature:.3g}" if name != "relu_smooth_gradient" else "as ReLU"
     rows.append([f"**{style.title(name)}**", catalogue.definition(name), catalogue.learned(name), curvature])
@@ -117,19 +117,19 @@ Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "max a
 #
 # ## What is run
 #
-# The experiments are functions in `studies/smooth.py` that give runs; the pages draw what their records hold. This is how many
+# The experiments are functions in `studies/sat.py` that give runs; the pages draw what their records hold. This is how many
 # of the runs of each are recorded, and of how many. Experiments share runs: ReLU's is in several of them.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(
     plans.experiments(
         {
-            "Smooth slope in the backward pass: {doc}`/notebooks/sat_02_gradient_quality`": smooth.gradient_quality,
-            "Stronger and longer training: {doc}`/notebooks/sat_02_gradient_quality`": smooth.controls,
-            "Smooth activations: {doc}`/notebooks/sat_03_smooth_activations`": smooth.activations,
-            "SiLU on another data set: {doc}`/notebooks/sat_03_smooth_activations`": smooth.elsewhere,
-            "ELU and CELU: {doc}`/notebooks/sat_03_smooth_activations`": smooth.large_alpha,
-            "Larger networks and images: {doc}`/notebooks/sat_05_scaling`": smooth.scaling,
+            "Smooth slope in the backward pass: {doc}`/notebooks/sat_02_gradient_quality`": sat.gradient_quality,
+            "Stronger and longer training: {doc}`/notebooks/sat_02_gradient_quality`": sat.controls,
+            "Smooth activations: {doc}`/notebooks/sat_03_smooth_activations`": sat.activations,
+            "SiLU on another data set: {doc}`/notebooks/sat_03_smooth_activations`": sat.elsewhere,
+            "ELU and CELU: {doc}`/notebooks/sat_03_smooth_activations`": sat.large_alpha,
+            "Larger networks and images: {doc}`/notebooks/sat_05_scaling`": sat.scaling,
         }
     )
 )
@@ -147,7 +147,7 @@ drops = [f"{share * schedule.epochs:.0f}" for share in schedule.milestones]
 decayed = "weights of layers alone" if not (schedule.decay_activations or schedule.decay_norm) else "more than weights"
 warm = 5 if schedule.lr > 0.1 else 0  # by the authors' rule
 steps = {k255(SUITE[name](run.threat).length(run.threat)) for name in run.suite.attacks if name in SUITE}
-efficient = [one for one in smooth.STUDY.runs("paper") if one.model.startswith("efficientnet")]
+efficient = [one for one in sat.STUDY.runs("paper") if one.model.startswith("efficientnet")]
 slow = any(one.model_options.get("slow_norm", True) for one in efficient)
 CODE, SISTER = "seen: the authors' code", "seen-2nd: a summary; seen: code of {cite:t}`bai2021`"
 README = "seen: README of the code"
@@ -175,7 +175,7 @@ recipe = [
     ("Epoch that is evaluated", "", "not found", f"best under PGD-10 on {run.held_out:,} held-out training images, and the last"),
     ("Final attack", "PGD-200", "seen-2nd: a summary", f"PGD-200, and AutoAttack on {run.suite.autoattack_n:,} images"),
     ("Its step", "1/255", f"{README}, for 10 to 50 steps", " and ".join(sorted(steps))),
-    ("Seeds", "", "not found", f"{len({one.seed for one in smooth.STUDY.runs('paper')})}"),
+    ("Seeds", "", "not found", f"{len({one.seed for one in sat.STUDY.runs('paper')})}"),
 ]  # fmt: skip
 
 # %% [markdown]

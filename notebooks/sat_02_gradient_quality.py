@@ -32,7 +32,7 @@ from robust_activations.figures import claims, comparisons, gradients, results, 
 from robust_activations.figures.comparisons import span
 from robust_activations.figures.rows import Interval, Row, under
 from robust_activations.stats import mcnemar, over_images, over_seeds
-from robust_activations.studies import smooth as sat
+from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
 
 records = studies.collect("sat")  # trains what is missing

@@ -30,8 +30,7 @@ from robust_activations.figures import catalogue, claims, comparisons, gradients
 from robust_activations.figures.results import Row
 from robust_activations.figures.rows import under
 from robust_activations.stats import mcnemar, over_seeds
-from robust_activations.studies import protocol
-from robust_activations.studies import smooth as sat
+from robust_activations.studies import protocol, sat
 
 studies.collect("sat")  # trains what is missing
 records = studies.collect("protocol")  # and the seeds

@@ -19,7 +19,7 @@
 from robust_activations import models, studies
 from robust_activations.figures import claims, cost, results, scaling, style, tables
 from robust_activations.figures.rows import Line, Row
-from robust_activations.studies import smooth as sat
+from robust_activations.studies import sat
 from robust_activations.studies.base import paired, strongest
 
 studies.collect("sat")  # trains what is missing

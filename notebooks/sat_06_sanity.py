@@ -31,8 +31,7 @@ from robust_activations.figures import audits, claims, gradients, primers, resul
 from robust_activations.figures.pictures import landscape
 from robust_activations.figures.sanity import Panel, share
 from robust_activations.stats import mcnemar
-from robust_activations.studies import pictures
-from robust_activations.studies import smooth as sat
+from robust_activations.studies import pictures, sat
 from robust_activations.studies.audit import EXPLAINED, failures
 
 records = studies.collect("sat")  # trains what is missing

@@ -20,7 +20,7 @@ from robust_activations.figures.prose import points
 from robust_activations.figures.rows import Row
 from robust_activations.figures.style import title
 from robust_activations.ledger import Ledger
-from robust_activations.studies import smooth
+from robust_activations.studies import sat
 
 studies.collect("sat")  # scale digits: trains what is missing
 judged = claims.judged(study="sat")  # at every scale, by the records there are
@@ -33,7 +33,7 @@ from robust_activations.figures.prose import note
 ledgers = claims.ledgers(judged)
 elsewhere = claims.judged(study="paf")  # where the claims of Singla and Huang are tested
 note("claims", len({one.claim.id for one in judged}))
-note("large", f"{smooth.LARGE:g}")
+note("large", f"{sat.LARGE:g}")
 
 # %% [markdown]
 # ## The claims
@@ -252,7 +252,7 @@ Markdown(
 
 # %% mystnb={"markdown_format": "myst"}
 records = Ledger(paths.ledger("digits"))
-rows = {name: Row(title(name), records[run]) for name, run in smooth.activations("digits").items()}
+rows = {name: Row(title(name), records[run]) for name, run in sat.activations("digits").items()}
 relu, *six = rows.values()
 mean = sum(comparisons.paired(row, relu)[1].value for row in six) / len(six)
 Markdown(f"{tables.paired_table(relu, six)}\n\nTheir mean is {points(mean)} points from ReLU.")
@@ -270,4 +270,4 @@ Markdown(f"{tables.paired_table(relu, six)}\n\nTheir mean is {points(mean)} poin
 #
 # - Read the other part's discussion, {doc}`/notebooks/paf_06_discussion`: is a *learned* smooth shape better than SiLU?
 # - Every verdict with its records and commands: {doc}`/notebooks/claims`.
-# - Write the claim that you miss: a `Claim` in `studies/smooth.py` is a sentence, a source and a rule, and it appears in the tables above.
+# - Write the claim that you miss: a `Claim` in `studies/sat.py` is a sentence, a source and a rule, and it appears in the tables above.

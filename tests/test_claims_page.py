@@ -17,7 +17,7 @@ from robust_activations.figures import claims
 from robust_activations.ledger import Ledger, Record, write
 from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
-from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, smooth
+from robust_activations.studies import Claim, Judged, Reported, Verdict, compare, paf, sat
 from robust_activations.studies.verdicts import compare_distance, compare_gap, compare_measure, every, moved
 from tiny import is_
 
@@ -300,7 +300,7 @@ def test_luck_is_counted_over_pairs_of_seeds():
 
 def test_rerun_commands_match_the_records_of_the_verdict(folder):
     """All claims of both papers, with a record of every run: each record is matched by a command of its own box."""
-    for study in (paf.STUDY, smooth.STUDY):
+    for study in (paf.STUDY, sat.STUDY):
         for run in study.runs("digits"):
             if not (folder / "live" / study.name / f"{run.id}.json").exists():
                 write(whole(run), folder / "live", study.name)

@@ -10,7 +10,7 @@ from tests import tiny
 from robust_activations.errors import UserError
 from robust_activations.figures import gradients
 from robust_activations.figures.rows import Row
-from robust_activations.studies.smooth import CLAIMS
+from robust_activations.studies.sat import CLAIMS
 
 REPORTED = {claim.id: claim.reported for claim in CLAIMS}
 

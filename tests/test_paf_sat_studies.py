@@ -9,7 +9,7 @@ import torch
 
 import tiny
 from robust_activations import activations
-from robust_activations.studies import paf, smooth
+from robust_activations.studies import paf, sat
 
 
 def test_a_frozen_shape_at_the_value_of_its_twin_is_the_twin():
@@ -44,7 +44,7 @@ def test_published_recipe_of_paf():
 
 
 def test_published_recipe_of_sat():
-    run = smooth.paper("silu")
+    run = sat.paper("silu")
     rates = [run.schedule.rate(epoch / 100) for epoch in (0, 29, 30, 59, 60, 90, 99)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.0001, 0.0001])
     assert run.objective.attack.length(run.threat) == run.threat.radius == 4 / 255
@@ -58,20 +58,20 @@ def test_larger_networks():
     small, deep, wide = (
         replace(tiny.RUN, model="resnet20", model_options=options) for options in ({}, {"depth": 32}, {"width": 32})
     )
-    assert smooth.larger(deep, small)
-    assert smooth.larger(wide, small)
-    assert not smooth.larger(small, deep)
-    assert not smooth.larger(deep, wide)
-    assert not smooth.larger(small, small)
-    assert smooth.larger(replace(tiny.RUN, model="resnet34"), replace(tiny.RUN, model="resnet18"))
+    assert sat.larger(deep, small)
+    assert sat.larger(wide, small)
+    assert not sat.larger(small, deep)
+    assert not sat.larger(deep, wide)
+    assert not sat.larger(small, small)
+    assert sat.larger(replace(tiny.RUN, model="resnet34"), replace(tiny.RUN, model="resnet18"))
 
 
 def test_published_networks_are_larger_than_one_another_where_only_their_size_differs():
-    found = smooth.scaling("paper")
+    found = sat.scaling("paper")
     fifty, deep, deepest = found["depth"].values()
     _, wide, wider = found["width"].values()
     for one, other in ((deep, fifty), (deepest, deep), (wide, fifty), (wider, wide)):
-        assert smooth.larger(one, other)
-        assert not smooth.larger(other, one)
-    assert not smooth.larger(wide, deep)  # wider, but not as deep
-    assert not smooth.larger(found["family"]["B1"], found["family"]["B0"])  # which see other images
+        assert sat.larger(one, other)
+        assert not sat.larger(other, one)
+    assert not sat.larger(wide, deep)  # wider, but not as deep
+    assert not sat.larger(found["family"]["B1"], found["family"]["B0"])  # which see other images

@@ -18,7 +18,7 @@ import dry
 from robust_activations import activations, models
 from robust_activations.evaluation import SUITE
 from robust_activations.run import Run
-from robust_activations.studies import STUDIES, smooth
+from robust_activations.studies import STUDIES, sat
 
 STEPS = list({dry.key(run): run for study in STUDIES.values() for run in study.runs("paper")}.values())
 # By far the largest network, in a process of its own, so that what it takes shows.
@@ -75,7 +75,7 @@ def test_the_largest_network_needs_less_than_12_gigabytes() -> None:
     assert 2 < float(done.stdout) < LIMIT  # its weights alone are 2 GB
 
 
-@pytest.mark.parametrize("run", smooth.scaling("paper")["family"].values(), ids=lambda run: run.model)
+@pytest.mark.parametrize("run", sat.scaling("paper")["family"].values(), ids=lambda run: run.model)
 def test_batchnorm_of_efficientnets_is_that_of_the_authors_command(run: Run) -> None:
     with torch.device("meta"):
         model = models.create(run.model, activation=run.activation, **run.model_options)

@@ -11,10 +11,10 @@ import pytest
 
 import tiny
 from made import entries
-from robust_activations import paths
+from robust_activations import data, models, paths, studies
 from robust_activations.figures import claims, plans
 from robust_activations.ledger import write
-from robust_activations.studies import paf, smooth, sparta, splash
+from robust_activations.studies import paf, sat, sparta, splash
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,24 +43,22 @@ def test_plan_counts_and_adds_up(folder):
 @pytest.mark.parametrize("scale", paths.SCALES)
 def test_the_experiments_are_the_study(scale):
     """What the overview pages list by experiment is all that the study runs, and nothing else."""
-    slopes = (smooth.gradient_quality, smooth.controls)
-    own = (*slopes, smooth.activations, smooth.large_alpha, smooth.elsewhere, smooth.scaling)
+    slopes = (sat.gradient_quality, sat.controls)
+    own = (*slopes, sat.activations, sat.large_alpha, sat.elsewhere, sat.scaling)
     accurate = (splash.accuracy, splash.choices, splash.readings)
     units = (*accurate, splash.robustness, splash.adversarial, splash.seeds_of)
     live = [sparta.mnist(), sparta.untaught("digits", sparta.mnist())]
     others = (lambda scale: live, lambda scale: [run for run in sparta.STUDY.runs(scale) if run.seed])
     gates = (sparta.properties, sparta.objectives, sparta.across_networks, sparta.across_datasets, *others)
     whole = [plans.within("sparta", piece) for piece in gates]
-    studied = ((paf.STUDY, paf.EXPERIMENTS.values()), (smooth.STUDY, own), (splash.STUDY, units), (sparta.STUDY, whole))
+    studied = ((paf.STUDY, paf.EXPERIMENTS.values()), (sat.STUDY, own), (splash.STUDY, units), (sparta.STUDY, whole))
     for study, pieces in studied:
         assert {name for piece in pieces for name in every_run(piece(scale))} == {run.id for run in study.runs(scale)}
 
 
 def test_experiments_count_each_run_once(folder):
-    write(tiny.record(smooth.activations("cpu")["relu"]), folder / "ledger", "sat")
-    (row,) = map(
-        entries, plans.experiments({"Controls": lambda scale: [smooth.activations(scale)] * 2}).splitlines()[2:]
-    )
+    write(tiny.record(sat.activations("cpu")["relu"]), folder / "ledger", "sat")
+    (row,) = map(entries, plans.experiments({"Controls": lambda scale: [sat.activations(scale)] * 2}).splitlines()[2:])
     assert row == ["Controls", "0 of 7", "1 of 7", "0 of 7", "0 of 7"]
 
 
@@ -88,13 +86,11 @@ def test_pages_give_the_minutes_of_the_page():
     assert [row[2] for row in rows] == [said and said[1], claims.NOTHING]
 
 
-def test_unready_names_what_is_wanting(monkeypatch):
-    assert plans.unready("primer").startswith("All of these runs can be started")
-    monkeypatch.setattr(plans.data, "names", lambda: ["digits"])
-    words = plans.unready("sat")
-    runs = len(smooth.STUDY.runs("cpu"))
-    assert f"{runs} of {runs} at `cpu`, for want of cifar10" in words
-    assert "digits" not in words
+def test_every_planned_run_can_be_started():
+    for scale in paths.SCALES:
+        for run in studies.planned(scale):
+            assert run.dataset in data.names(), run.label
+            assert run.model in models.names(), run.label
 
 
 def test_the_preface_lists_every_page():

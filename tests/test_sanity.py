@@ -15,7 +15,7 @@ from robust_activations.evaluation import under_attack
 from robust_activations.figures import memory, primers, sanity, scaling, style
 from robust_activations.figures.sanity import Panel
 from robust_activations.stats import wilson
-from robust_activations.studies import smooth
+from robust_activations.studies import sat
 from robust_activations.studies.curves import Curve
 
 THREAT = Threat("linf", "51/255")
@@ -97,7 +97,7 @@ def test_falling_panels_can_be_compared():
 
 
 def test_the_readme_is_drawn_as_it_is_reported():
-    published = smooth.scaling("paper")
+    published = sat.scaling("paper")
     figure = scaling.reported({name: published[name] for name in ("depth", "compound")})
     depth, compound = figure.axes
     assert depth.lines[1].get_ydata().tolist() == [41.9, 45.2, 45.8]

@@ -12,7 +12,7 @@ from made import made, right
 from robust_activations.figures import answers, robustness, standings, tables
 from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Ledger
-from robust_activations.studies import protocol, smooth
+from robust_activations.studies import protocol, sat
 
 THREE = [made("relu", pgd50=90, seed=seed) for seed in (0, 1, 2)]
 TWO = [made("silu", pgd50=90 + 10 * seed, seed=seed) for seed in (0, 1)]
@@ -144,7 +144,7 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
 
 
 def test_what_had_been_seen_before_seeds_were_added_is_said_of_each_dataset():
-    make, pair = protocol.recipe("cpu"), zip(*smooth.elsewhere("cpu").values(), strict=True)
+    make, pair = protocol.recipe("cpu"), zip(*sat.elsewhere("cpu").values(), strict=True)
     here = [tiny.record(make(name, seed=seed)) for seed in range(5) for name in ("relu", "silu")]
     first, second, third, *rest = [tiny.record(run) for both in pair for run in both][1::2]
     assert tables.later("cpu", [*here[:6], first]) == ""

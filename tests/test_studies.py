@@ -17,7 +17,7 @@ from robust_activations import activations, data, ledger, models, paths, runs, s
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.studies import base, compare, primer, protocol, smooth
+from robust_activations.studies import base, compare, primer, protocol, sat
 from robust_activations.training import Schedule
 from tiny import files
 
@@ -41,7 +41,7 @@ def test_a_claim_is_judged_by_the_runs_of_every_study():
 
 @pytest.mark.parametrize(("scale", "seeds"), [("cpu", 5), ("gpu", 3)])
 def test_the_seeds_on_another_dataset_continue_a_pair_that_sparta_s_study_has(scale, seeds):
-    pairs = smooth.elsewhere(scale)
+    pairs = sat.elsewhere(scale)
     controls = {run.id for run in studies.STUDIES["sparta"].runs(scale)}
     assert [[run.id in controls for run in own] for own in pairs.values()] == 2 * [[True, *[False] * (seeds - 1)]]
 

@@ -58,9 +58,8 @@ def parser() -> Parser:
         one.set_defaults(command=function)
         return one
 
-    def places(one: argparse.ArgumentParser) -> None:
-        one.add_argument("--scale", help="digits (default), cpu, gpu or paper")
-        one.add_argument("--data", type=Path, metavar="DIR", help="downloads, checkpoints (default: data)")
+    def records(one: argparse.ArgumentParser, scale: str) -> None:
+        one.add_argument("--scale", help=f"digits, cpu, gpu or paper (default: {scale})")
         one.add_argument("--ledger", type=Path, metavar="DIR", help="records (default: data/ledger; digits: data/live)")
 
     def networks(one: argparse.ArgumentParser) -> None:
@@ -72,7 +71,8 @@ def parser() -> Parser:
     one.add_argument("--json", action="store_true")
     one = command("run", run, "Makes the records that the ledger lacks. Safe to kill and to start again.")
     one.add_argument("study", help="a study, or all")
-    places(one)
+    records(one, "digits")
+    one.add_argument("--data", type=Path, metavar="DIR", help="downloads, checkpoints (default: data)")
     one.add_argument("--only", metavar="GLOB", help="only runs whose label or id matches")
     one.add_argument("--budget", type=duration, metavar="TIME", help="stop after 90s, 9m or 2h")
     one.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
@@ -94,7 +94,7 @@ def parser() -> Parser:
         "status", status, "What is recorded, what is missing, and how long it may take on two cores or one GPU."
     )
     one.add_argument("study", nargs="?", default="all", help="a study (default: all)")
-    places(one)
+    records(one, "all")
     one.add_argument("--json", action="store_true")
     one = command("evaluate", evaluate, "Attacks saved checkpoints.")
     networks(one)

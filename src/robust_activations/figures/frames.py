@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import Any
@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from matplotlib.transforms import Bbox, ScaledTranslation
+from matplotlib.transforms import Bbox
 
 from robust_activations.figures import style
 
@@ -128,20 +128,6 @@ def crosses(ax: Axes, x: Sequence[float], y: Sequence[float], words: str) -> Non
         words, outermost, (6 * side, 0), textcoords="offset points", size=8, color=GREY, path_effects=HALO,
         ha="left" if side > 0 else "right", va="center", zorder=4,
     )  # fmt: skip
-
-
-def mark(ax: Axes, marks: Mapping[str, float]) -> int:
-    """Vertical lines with words above them, higher where the words before are close. Gives the points they take."""
-    levels, last = [-1], -1.0
-    for x in marks.values():
-        ax.axvline(x, color=GREY, lw=1, ls=":", zorder=1)
-    for words, x in sorted(marks.items(), key=lambda item: item[1]):
-        place = ax.transAxes.inverted().transform(ax.transData.transform((x, 0)))[0]
-        levels.append((levels[-1] + 1) % 2 if place - last < 0.35 else 0)
-        last, scale = place, ax.figure.dpi_scale_trans
-        above = ax.get_xaxis_transform() + ScaledTranslation(0, (2 + 10 * levels[-1]) / 72, scale)
-        ax.text(x, 1, words, ha="center", size=8.5, color=GREY, transform=above)
-    return 10 * (1 + max(levels))
 
 
 def accent(name: str) -> dict[str, Any]:

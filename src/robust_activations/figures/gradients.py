@@ -23,7 +23,7 @@ from robust_activations.figures.rows import Row, setting, under
 from robust_activations.figures.tables import reported_beside
 from robust_activations.ledger import Record
 from robust_activations.stats import over_seeds
-from robust_activations.studies.smooth import TABLE, TEASER
+from robust_activations.studies.sat import TABLE, TEASER
 
 # ---- what is reported -------------------------------------------------------------------------------------------
 

@@ -37,20 +37,18 @@ def kind(key: str) -> str:
     return key.rsplit(".", 1)[-1]
 
 
-def tracks(record: Record, start: Mapping[str, Sequence[float]] | None = None) -> dict[str, np.ndarray]:
+def tracks(record: Record) -> dict[str, np.ndarray]:
     """The activations' parameters by name, (epochs + 1, k): at the start, then after every epoch.
 
-    Of sets with more than 16 numbers the mean. Without `start` it is what the activation's class says; where that is
-    left to chance, the first row is not a number.
+    Of sets with more than 16 numbers the mean. Where the start is left to chance, the first row is not a number.
     """
     rows = [row["activations"] for row in record.history if "activations" in row]
     found = {}
     for key in rows[0] if rows else ():
-        own = _start(record, key)
-        first = np.array(own if start is None else start[key])
+        first = np.array(_start(record, key))
         after = np.array([row[key] for row in rows], dtype=float)
-        if _summarised(record, after.shape[1], len(own)):
-            first, after = first.mean(keepdims=True) if start is None else first[:1], after[:, :1]
+        if _summarised(record, after.shape[1], len(first)):
+            first, after = first.mean(keepdims=True), after[:, :1]
         found[key] = np.vstack([first.repeat(max(1, after.shape[1] // len(first))), after])
     return found
 

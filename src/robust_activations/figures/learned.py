@@ -50,8 +50,7 @@ def cells(run: Run) -> list[str]:
     """Data, network, threat model and training of a run, as a table names them."""
     data = f"{data_title(run)}, with synthetic images" if run.extra else data_title(run)
     training = f"{OBJECTIVES[run.objective.name]}, {run.schedule.epochs} epochs"
-    network = MODELS[run.model].title if run.model in MODELS else f"`{run.model}`"
-    return [data, network, f"{norm(run)} {run.threat.eps}", training]
+    return [data, MODELS[run.model].title, f"{norm(run)} {run.threat.eps}", training]
 
 
 def plan(scales: Mapping[str, Sequence[Run]], ledgers: Mapping[str, Ledger]) -> str:

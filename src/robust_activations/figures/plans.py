@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from robust_activations import data, estimates, models, paths, studies
+from robust_activations import estimates, models, paths, studies
 from robust_activations.figures.catalogue import table
 from robust_activations.figures.claims import NOTHING, WORDS
 from robust_activations.figures.prose import NBSP
@@ -53,7 +53,7 @@ def _time(seconds: float) -> str:
 
 
 def costs(study: str) -> str:
-    """The plan, how its times are to be read, and which runs cannot be started yet."""
+    """The plan, and how its times are to be read."""
     return "\n\n".join(
         [
             "What is recorded was timed, `digits` on the machine that built this book; the rest is estimated from "
@@ -65,8 +65,8 @@ def costs(study: str) -> str:
             "Times at `digits` and `cpu` are those of two cores: of two runs side by side, with a core each, every "
             "second counts half. At `gpu` and `paper` they are those of one GPU. They come from the clock: a run that "
             "shared its cores with other work, or stood still in between, counts its waiting too, and so does an "
-            "estimate made from it; the first records at `cpu` were made on a busy machine, so expect less.",
-            unready(study),
+            "estimate made from it; the first records at `cpu` were made on a busy machine, so expect less. All of "
+            "these runs can be started by whoever has the data and the hardware.",
         ]
     )
 
@@ -84,7 +84,7 @@ def settings(study: str) -> str:
         steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""
         attacks = [name for name in run.suite.attacks if name in ATTACKS]
         few = f", {run.suite.autoattack_n:,} images" if attacks[-1] == "autoattack" and run.suite.autoattack_n else ""
-        network = models.REGISTRY[run.model].title if run.model in models.REGISTRY else f"`{run.model}`"
+        network = models.REGISTRY[run.model].title
         rows.append(
             [
                 f"`{scale}`",
@@ -107,23 +107,6 @@ OBJECTIVES = {
     "fgsm_rs": "FGSM-RS, one step",
     "n_fgsm": "N-FGSM, one step",
 }
-
-
-def unready(study: str) -> str:
-    """A sentence on the runs that cannot be started yet: those whose data or network this library does not know."""
-    (one,) = studies.get(study)
-    found = []
-    for scale in paths.SCALES:
-        wanted = one.runs(scale)
-        strange = [run for run in wanted if run.dataset not in data.names() or run.model not in models.names()]
-        names = {run.dataset for run in strange} - {*data.names()} | {run.model for run in strange} - {*models.names()}
-        if strange:
-            found.append(f"{len(strange)} of {len(wanted)} at `{scale}`, for want of {', '.join(sorted(names))}")
-    if not found:
-        return "All of these runs can be started by whoever has the data and the hardware."
-    return (
-        f"**Written down, but not ready to start:** {'; '.join(found)}, which this version of the library cannot make."
-    )
 
 
 def experiments(pieces: Mapping[str, Callable[[str], Any]]) -> str:

@@ -125,7 +125,7 @@ def said(found: Sequence[Priced], one: Standings, every: Benchmarks) -> str:
 
 
 def _machine(file: Recorded) -> str:
-    """`two CPU threads`, or the GPU's name."""
+    """`2 CPU threads`, or the GPU's name."""
     threads = file.hardware["threads"]
     return file.hardware.get("gpu") or f"{threads} CPU thread{'s' * (threads != 1)}"
 

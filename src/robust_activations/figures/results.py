@@ -32,12 +32,10 @@ MARKERS = {
 SEED: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2.6, "mfc": "white", "mec": INK, "mew": 0.8, "zorder": 3}
 
 
-def _title(
-    ax: Axes, title: str, records: Iterable[Record], attacks: Sequence[str], parts: str = ", ", pad: int = 4
-) -> None:
+def _title(ax: Axes, title: str, records: Iterable[Record], attacks: Sequence[str], parts: str = ", ") -> None:
     line = setting(records, attacks, parts)
     line = line.replace(", n = ", "\nn = ") if len(line) > 36 else line
-    ax.set_title("\n".join(filter(None, (title, line))), color=INK, pad=pad)
+    ax.set_title("\n".join(filter(None, (title, line))), color=INK)
 
 
 def _records(rows: Iterable[Row]) -> list[Record]:
@@ -165,17 +163,14 @@ def sweep(
     parameter: str,
     attacks: Sequence[str] = ("clean", "pgd50"),
     log: bool = False,
-    marks: Mapping[str, float] | None = None,
 ) -> Figure:
     """Accuracy with its intervals against the value of a parameter; clean dashed with open markers, attacks full.
 
-    `marks` are vertical lines with words on top, as far as the axis has a place for them. Where a record collapsed, the
-    line is broken by a grey cross.
+    Where a record collapsed, the line is broken by a grey cross.
     """
     panels = {title: lines for title, lines in panels.items() if any(line.points for line in lines)}
     dashes = _dashes(attacks)
     looks = _looks([line for lines in panels.values() for line in lines])
-    shown = {words: x for words, x in (marks or {}).items() if math.isfinite(x) and (x > 0 or not log)}
     with stacked([2.7] * len(panels), 0.3 + frames.legend_height([*looks, *map(under, attacks)])) as (figure, axes):
         for ax, (title, lines) in zip(axes, panels.items(), strict=True):
             for line in lines:
@@ -189,9 +184,8 @@ def sweep(
                     fallen, words = _fallen(row, attacks)
                     if fallen:
                         frames.crosses(ax, [x] * len(fallen), fallen, words)
-            above = frames.mark(ax, shown)
             records = _records(row for line in lines for _, row in line.rows)
-            _title(ax, title, records, attacks, pad=4 + above)
+            _title(ax, title, records, attacks)
             ax.set_ylabel("accuracy")
         for ax in axes[-1:]:
             ax.set_xlabel(parameter)

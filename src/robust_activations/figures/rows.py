@@ -41,7 +41,7 @@ def data_title(run: Run) -> str:
 
 def place_title(dataset: str, model: str) -> str:
     """Data and network as a title has them: `CIFAR-10, ResNet-20`."""
-    return f"{DATA.get(dataset, dataset)}, {MODELS[model].title if model in MODELS else model}"
+    return f"{DATA.get(dataset, dataset)}, {MODELS[model].title}"
 
 
 def norm(run: Run) -> str:

@@ -62,7 +62,7 @@ NOTES = Published(("clean", "PGD-200"), {"B0": (65.1, 37.6)}, IMAGENET, "a third
 
 
 def cells(title: str) -> list[str]:
-    """The README's row of a network of `studies.smooth.scaling("paper")`; empty where it has none."""
+    """The README's row of a network of `studies.sat.scaling("paper")`; empty where it has none."""
     return (EFFICIENT if title in EFFICIENT.rows else RESNETS).cells(_name(title))
 
 

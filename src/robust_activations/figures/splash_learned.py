@@ -48,9 +48,9 @@ class Learned(NamedTuple):
         return lipschitz(self.right, self.left)
 
 
-def learned(record: Record, epoch: int | None = None) -> dict[str, Learned]:
-    """Each layer's unit after an epoch, by default the chosen one; those of channels, kept as means, are left out."""
-    row = record.history[record.best_epoch if epoch is None else epoch]["activations"]
+def learned(record: Record) -> dict[str, Learned]:
+    """Each layer's unit after the chosen epoch; those of channels, kept as means, are left out."""
+    row = record.history[record.best_epoch]["activations"]
     options = {key: value for key, value in record.run.activation_options.items() if key != "learn_hinges"}
     places = SPLASH(**options).b
     found = {}

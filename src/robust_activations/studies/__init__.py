@@ -1,4 +1,8 @@
-"""The studies of the book: one module each, all of the same shape."""
+"""The studies of the book: `primer`, `paf`, `sat`, `splash`, `sparta` and `protocol`, all of the same shape.
+
+Beside them, how claims are judged (`base`, `verdicts`), whether records can be relied on (`audit`), and what is
+measured of saved networks (`curves`, `pictures`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from robust_activations.errors import UserError, unknown
 from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
 from robust_activations.run import Run
-from robust_activations.studies import paf, primer, protocol, smooth, sparta, splash
+from robust_activations.studies import paf, primer, protocol, sat, sparta, splash
 from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
 
 __all__ = [
@@ -32,7 +36,7 @@ __all__ = [
     "with_study",
 ]
 
-STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, smooth, splash, sparta, protocol)}
+STUDIES = {module.STUDY.name: module.STUDY for module in (primer, paf, sat, splash, sparta, protocol)}
 
 
 def get(name: str) -> list[Study]:

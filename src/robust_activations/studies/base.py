@@ -196,12 +196,11 @@ def compare(
     differ: tuple[str, ...] = ACTIVATION,
     also: Callable[[Run, Run], bool] = lambda one, other: True,
     margin: float = 0.0,
-    alpha: float = 0.05,
     times: int = 1,
 ) -> Verdict:
     """Is `first` more robust than `second`? On the same images, pair by pair of `matched` records.
 
-    Supported or contradicted needs both: a p below `alpha` for the images, and, with two or more groups of pairs, a
+    Supported or contradicted needs both: a p below 0.05 for the images, and, with two or more groups of pairs, a
     95 % interval of the difference over groups that excludes 0, which guards against a lucky training. Pairs that share
     a record are one group, for they err together; seeds are groups of one pair each. p is McNemar's exact one for a
     pair; for several that of a t test with an image as the unit, for the images are the same in every pair
@@ -232,7 +231,7 @@ def compare(
         if margin:
             label, why = within(margin, low, high, 1 - accuracy(pairs, names))
         else:
-            label, why = decided(p < alpha, mean, (low, high) if several else None, over)
+            label, why = decided(p, mean, (low, high) if several else None, over)
         interval = f",{f' over {over}' if several else ''} [{100 * low:+.1f}, {100 * high:+.1f}]"
         kind = "McNemar" if len(pairs) == 1 else "paired t"
         test = f"{kind} p = {p:.2g} {f'(corrected for {times}) ' if times > 1 else ''}" if not margin else ""
@@ -246,9 +245,9 @@ def compare(
     return on_each_dataset([pair for pair in both if attack or strongest(pair)], judge)
 
 
-def decided(small: bool, mean: float, interval: tuple[float, float] | None, over: str) -> tuple[Label, str]:
-    """The verdict, and why, on a difference whose p is `small` or not; with the interval `over` groups of networks."""
-    if not small:
+def decided(p: float, mean: float, interval: tuple[float, float] | None, over: str) -> tuple[Label, str]:
+    """The verdict, and why, on a difference with this p; with the interval `over` groups of networks."""
+    if not p < 0.05:
         return "undecided", "p is not below 0.05"
     if interval and interval[0] <= 0 <= interval[1]:
         return "undecided", f"p is below 0.05, but the {over} disagree: the interval over them includes 0"

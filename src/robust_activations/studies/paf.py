@@ -133,14 +133,11 @@ def learnable(scale: str) -> Iterator[Run]:
 
 
 def what_they_learn(scale: str) -> Iterator[Run]:
-    """PSSiLU shared otherwise, its β let loose or started at 0, and PSiLU with weight decay on α."""
+    """PSSiLU shared otherwise, its β let loose or started at 0, and PSiLU with weight decay on α where the recipe has
+    none, or without where it has."""
     make = paper if scale == "paper" else recipe(scale)
     base = make("pssilu")
-    schedule = base.schedule
-    if scale == "paper":
-        schedule = replace(schedule, decay_activations=False)
-    else:
-        schedule = replace(schedule, decay_activations=True)
+    schedule = replace(base.schedule, decay_activations=not base.schedule.decay_activations)
     yield base
     yield make("pssilu", activation_options={}, **light(scale))
     yield make("psilu")

@@ -40,12 +40,11 @@ def compare_measure(
     second: Wanted,
     measure: str,
     *,
-    alpha: float = 0.05,
     times: int = 1,
 ) -> Verdict:
     """Is the mean of a measure (`radius`, `lipschitz`) larger for `first`? On the images that both are right on.
 
-    Supported or contradicted needs a paired t test below `alpha` with an image as the unit (`stats.over_images`) and,
+    Supported or contradicted needs a paired t test below 0.05 with an image as the unit (`stats.over_images`) and,
     with two or more independent groups of pairs, an interval over groups that excludes 0. p is multiplied by `times`,
     as in `compare`.
     """
@@ -56,7 +55,7 @@ def compare_measure(
             return Verdict("not tested here")
         p = min(1.0, times * over_images(each, weights(pairs)).p)
         mean, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
-        label, why = decided(p < alpha, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
+        label, why = decided(p, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
         images, corrected = _seen(each), f"(corrected for {times}) " if times > 1 else ""
         shown = f"{255 * mean:+.3g}/255" if measure == "radius" else f"{mean:+.3g}"
         measured = f"mean {measure} {shown}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
@@ -88,13 +87,11 @@ def _measured(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wante
     return matched(records, runs, first, second, holds=lambda record: measure in record.best.measures)
 
 
-def compare_distance(
-    records: Ledger, runs: Sequence[Run], first: Wanted, second: Wanted, measure: str, *, alpha: float = 0.05
-) -> Verdict:
+def compare_distance(records: Ledger, runs: Sequence[Run], first: Wanted, second: Wanted, measure: str) -> Verdict:
     """Are the distances `cw` or `boundary` larger for `first`? On the images that both are right on, image by image.
 
     Of each image counts in more of the pairs which distance is larger, for some are infinite. Supported or contradicted
-    needs a sign test over the images below `alpha` and, with two or more independent groups of pairs, an interval over
+    needs a sign test over the images below 0.05 and, with two or more independent groups of pairs, an interval over
     groups of the share that is larger, less the share that is smaller, that excludes 0.
     """
 
@@ -107,7 +104,7 @@ def compare_distance(
         p = float(stats.binomtest(larger, larger + smaller).pvalue)
         _, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
         interval = (low, high) if np.isfinite(low) else None
-        label, why = decided(p < alpha, larger - smaller, interval, grouped(pairs))
+        label, why = decided(p, larger - smaller, interval, grouped(pairs))
         one, other = (median_distance([pair[i] for pair in pairs], measure) for i in (0, 1))
         share = 100 * larger / (larger + smaller)
         measured = (
