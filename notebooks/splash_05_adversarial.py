@@ -44,7 +44,7 @@ def rows_of(scale):
     """By title the recorded runs of this experiment: ReLU and SPLASH with all their seeds, the others with one."""
     records, wanted = ledgers[scale], {title: [run] for title, run in splash.adversarial(scale).items()}
     for title, name in (("ReLU", "relu"), ("S = 7", "splash")):
-        wanted[title] = [protocol.recipe(scale)(name, seed=seed) for seed in protocol.SEEDS]
+        wanted[title] = [protocol.recipe(scale)(name, seed=seed) for seed in protocol.seeds(scale)]
     found = {title: [records[run] for run in several if run in records] for title, several in wanted.items()}
     return {title: Row(LABELS.get(title, f"SPLASH, {title}"), own) for title, own in found.items() if own}
 
@@ -158,7 +158,8 @@ for scale, rows in whole.items():
         words.append(f"**Scale `{scale}`.** SPLASH's difference to ReLU is {'; '.join(filter(None, parts))}.")
     elif rows["S = 7"].collapsed or rows["ReLU"].collapsed:
         words.append(f"**Scale `{scale}`.** Training collapsed, so nothing can be compared.")
-told = "\n\n".join(words) or "SPLASH and ReLU are not both recorded yet."
+    words.append(tables.later(scale, [*rows["S = 7"].whole, *rows["ReLU"].whole]))
+told = "\n\n".join(filter(None, words)) or "SPLASH and ReLU are not both recorded yet."
 home = scales["digits"]
 note("s5_main", said(home, "pgd50", "under PGD-50") or "not comparable, since training collapsed")
 note("s5_clean", said(home, "clean", "on clean images") or "not comparable")

@@ -100,7 +100,9 @@ def test_what_is_beyond_chance_is_corrected_for_the_number_of_the_core():
     several = Standings("cpu", (*relu, *silu, *others))
     assert standings.clear(several) == []
     assert answers._over_networks(several, {}) == ""
-    assert "excludes 0 for: SiLU. Beyond chance after the correction: none." in standings.over_seeds_in_words(several)
+    words = standings.over_seeds_in_words(several)
+    assert "excludes 0 for: SiLU. Beyond chance after the correction: none." in words
+    assert "On clean images it excludes 0 for: SiLU (+7.0 [+2.0," in words
 
 
 def test_who_is_firm_has_more_than_one_run_of_relu_against_it():
@@ -117,6 +119,7 @@ def test_that_relu_is_last_in_every_seed_is_told_without_odds():
     text = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above)))
     assert "ReLU is the last of 3 in each of the 3 seeds that all have. That is less than it seems: " in text
     assert "one time in" not in text
+    assert "On clean images it excludes 0 for: none." in text
     fewer = standings.over_seeds_in_words(Standings("cpu", (*THREE, *above[:-1])))
     assert "in each of the 2 seeds that all have" in fewer
     lost = [*above[:-1], made("gelu", pgd50=80, seed=2)]

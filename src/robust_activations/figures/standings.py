@@ -250,7 +250,8 @@ def against_relu_in_words(one: Standings) -> str:
 
 def over_seeds_in_words(one: Standings) -> str:
     """The core: which intervals over seeds of the difference to ReLU exclude 0, which activations differ beyond chance
-    after the correction, which keep their side, and whether ReLU is last in all seeds; and whether seeds were added.
+    after the correction, which keep their side, which differ on clean images, and whether ReLU is last in all seeds;
+    and whether seeds were added.
     """
     found = {name: over(one, name) for name in one.core if name != "relu"}
     outside = [name for name, (_, (_, low, high)) in found.items() if low > 0 or high < 0]
@@ -260,7 +261,10 @@ def over_seeds_in_words(one: Standings) -> str:
     mixed = [name for name in by_seed if name not in (*above, *below)]
     said = f"The interval excludes 0 for: {words(outside)}. Beyond chance after the correction: {words(clear(one))}. "
     said += f"Above ReLU in every seed: {words(above)}; below it in every seed: {words(below)}; now above and now "
-    said += f"below: {words(mixed)}."
+    said += f"below: {words(mixed)}. "
+    clean = {name: Interval(*over(one, name, "clean")[1]) for name in found}
+    apart = [f"{style.title(name)} ({span(at)})" for name, at in clean.items() if at.low > 0 or at.high < 0]
+    said += f"On clean images it excludes 0 for: {listed(apart)}."
     count, seeds = len(one.core), one.seeds
     if count > 2 and seeds and all(own[seed] > 0 for own in by_seed.values() for seed in seeds):
         said += f" ReLU is the last of {count} in each of the {len(seeds)} seeds that all have. That is less than it "
@@ -286,7 +290,7 @@ def added_in_words(one: Standings) -> str:
         for name, own in more.items()
     )
     seeds = listed(map(str, sorted({seed for own in more.values() for seed in own} - {*first})))
-    both = listed(
+    both = "; ".join(
         f"{style.title(name)}: {p_value(p_over_seeds(one, name))}, where one look would have "
         f"{p_value(p_over_seeds(one, name, looks=1))}"
         for name in more
