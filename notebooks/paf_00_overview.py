@@ -29,6 +29,7 @@ published = {run.activation: run for run in reversed(paf.STUDY.runs("paper"))}
 from IPython.display import Markdown
 from myst_nb import glue
 
+from robust_activations.figures.prose import table
 from robust_activations.figures.rows import data_title
 
 judged = claims.judged(study="paf")
@@ -90,7 +91,7 @@ rows = [
     ]
     for name in paf.PAFS
 ]
-Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "Starts as", "Swept region"], rows))
+Markdown(table(["Activation", "φ(z)", "Learned, at the start", "Starts as", "Swept region"], rows))
 
 # %% [markdown]
 # (paf-map)=

@@ -15,7 +15,7 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, critics, forest, learned, plans, style
+from robust_activations.figures import claims, critics, forest, learned, plans, style
 from robust_activations.figures import paf as frozen
 from robust_activations.studies import paf_claims
 
@@ -25,7 +25,7 @@ judged = claims.judged(study="paf")  # at every scale, by the records there are
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import note
+from robust_activations.figures.prose import note, table
 
 ledgers = claims.ledgers(judged)
 authors = [one for one in judged if one.claim.citation in ("dai2021", "dai2022")]
@@ -73,7 +73,7 @@ rows = [
     ["2021: high, finite curvature helps", claims.labels(judged, "paf-high-curvature")],
     ["2022: a smooth shape near zero can beat ReLU", claims.labels(judged, "paf-near-zero")],
 ]  # fmt: skip
-Markdown(catalogue.table(["Version and claim", "Our records"], rows))
+Markdown(table(["Version and claim", "Our records"], rows))
 
 # %% [markdown]
 # Both versions can be right at once: they speak of different networks. What would be a mistake is to carry a finding over from networks
@@ -121,7 +121,7 @@ rows = [
         "weight decays between and beyond ours",
     ],
 ]
-Markdown(catalogue.table(["Who", "What they say", "Our records", "Still untested here"], rows))
+Markdown(table(["Who", "What they say", "Our records", "Still untested here"], rows))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(frozen.without_parameters(ledgers))

@@ -20,6 +20,7 @@ from robust_activations import studies
 from robust_activations.attacks import k255, pixels
 from robust_activations.evaluation import SUITE
 from robust_activations.figures import catalogue, claims, plans, style
+from robust_activations.figures.prose import table
 from robust_activations.studies import sat
 
 studies.collect("sat")  # scale digits: trains what is missing
@@ -95,7 +96,7 @@ for name in ("relu", "relu_smooth_gradient", *sat.SMOOTH, "celu"):
     shape = catalogue.measure(catalogue.curve(name))
     curvature = f"{shape.curvature:.3g}" if name != "relu_smooth_gradient" else "as ReLU"
     rows.append([f"**{style.title(name)}**", catalogue.definition(name), catalogue.learned(name), curvature])
-Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start", "max abs. φ″ away from kinks"], rows))
+Markdown(table(["Activation", "φ(z)", "Learned, at the start", "max abs. φ″ away from kinks"], rows))
 
 # %% [markdown]
 # ELU and CELU are one function at α = 1. The experiment on the kink needs another α; which one the paper took is not known to us,

@@ -32,7 +32,7 @@ from IPython.display import Markdown
 from scipy import stats as scipy_stats
 
 from robust_activations import stats
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import listed, note, table
 
 
 def signed(value, digits=3):
@@ -285,7 +285,7 @@ else:
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 parts = zip(("agree more", "agree less", "cannot be told apart"), sorted_out(step), sorted_out(whole), strict=True)
-Markdown(catalogue.table(["than ReLU's", "A step of training, ε/4", "The whole ε"], list(parts)))
+Markdown(table(["than ReLU's", "A step of training, ε/4", "The whole ε"], list(parts)))
 
 # %% [markdown]
 # How much? At ε/4 SiLU's mean cosine minus ReLU's is {glue:text}`sat_gentle`, that of SmoothReLU {glue:text}`sat_hair`. From

@@ -32,7 +32,7 @@ from statistics import median
 from IPython.display import Markdown
 
 from robust_activations.activations import fused
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import listed, note, table
 
 # %% [markdown]
 # ## What was claimed
@@ -61,7 +61,7 @@ for name, (title, size) in networks.items():
     millions = (f"{multiplications / 1e6:,.0f}", f"{values / 1e6:.2f}")
     rows.append([f"{title}, {size}×{size} pixels", *millions, f"{multiplications / values:,.0f}", f"{100 * share:.1f}"])
 header = ["Network", "Multiplications, millions", "Activated values, millions", "Multiplications a value"]
-Markdown(catalogue.table([*header, f"{OPERATIONS} operations a value, %"], rows))
+Markdown(table([*header, f"{OPERATIONS} operations a value, %"], rows))
 
 # %% tags=["remove-cell"]
 shares = {name: 100 * OPERATIONS * values / multiplications for name, (multiplications, values) in counted.items()}
@@ -116,7 +116,7 @@ for one in every.of("activations"):
             cells.append(measured.times(median(ratios)) if ratios else "")
         own.setdefault(one.title, []).append([style.title(name), *cells])
 header = ["Activation", "Forward", "Forward and backward to the input"]
-tables = [f"*{device}*\n\n{catalogue.table(header, rows)}" for device, rows in own.items()]
+tables = [f"*{device}*\n\n{table(header, rows)}" for device, rows in own.items()]
 alone = "\n\n".join(tables) or "*not recorded yet*"
 
 # %% [markdown]
@@ -249,7 +249,7 @@ for name in smoothness.NAMES:
     cells = [f"{size / 1024:,.0f} ({size / one:.2f})" for size, one in zip(kept(name), base, strict=True)]
     rows.append([style.title(name), *cells])
 header = ["ResNet-20, update", "ResNet-20, attack", "ResNet-18, update", "ResNet-18, attack"]
-Markdown(catalogue.table(["Kept for an image, KiB (times ReLU)", *header], rows))
+Markdown(table(["Kept for an image, KiB (times ReLU)", *header], rows))
 
 # %% [markdown]
 # The peak is where most is kept. With all of these that is the update, in which everything in the first column of a network
@@ -292,7 +292,7 @@ verdict_arithmetic = (
 )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(catalogue.table(bill_header, bill))
+Markdown(table(bill_header, bill))
 
 # %% [markdown]
 # *Everything relative to ReLU. Step: as in {numref}`fig-price-step`, ratio of medians and range over neighbouring turns. Memory:

@@ -28,8 +28,7 @@ ledgers = studies.ledgers()
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, note, p_value, points
+from robust_activations.figures.prose import MINUS, note, p_value, points, table
 
 
 def above(first, second, column):

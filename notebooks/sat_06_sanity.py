@@ -47,8 +47,7 @@ clean = {name: predictions(network, x) == y for name, network in networks.items(
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, listed, note, p_value, points
+from robust_activations.figures.prose import MINUS, listed, note, p_value, points, table
 from robust_activations.figures.standings import percent
 
 

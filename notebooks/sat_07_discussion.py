@@ -15,8 +15,8 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import catalogue, claims, comparisons, critics, forest, gradients, plans, tables
-from robust_activations.figures.prose import points
+from robust_activations.figures import claims, comparisons, critics, forest, gradients, plans, tables
+from robust_activations.figures.prose import points, table
 from robust_activations.figures.rows import Row
 from robust_activations.figures.style import title
 from robust_activations.ledger import Ledger
@@ -83,7 +83,7 @@ rows = [
     ["It scales", claims.labels(judged, "sat-scaling"), "{doc}`/notebooks/sat_05_scaling`"],
     ["It survives stronger attacks", claims.labels(judged, "bai-autoattack"), "{doc}`/notebooks/sat_06_sanity`"],
 ]
-Markdown(catalogue.table(["Step", "Our records", "Page"], rows))
+Markdown(table(["Step", "Our records", "Page"], rows))
 
 # %% [markdown]
 # Two of these are about more than smoothness. *It scales* holds for any network that grows more robust with size; to say that
@@ -148,7 +148,7 @@ rows = [
         "weight decays between and beyond ours",
     ],
 ]
-Markdown(catalogue.table(["Who", "What they say", "Our records", "Still untested here"], rows))
+Markdown(table(["Who", "What they say", "Our records", "Still untested here"], rows))
 
 # %% [markdown]
 # The claims of Singla, Huang and Yu are tested in the study on parametric activations, with the same recipe; their details are in

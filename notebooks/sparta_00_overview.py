@@ -19,6 +19,7 @@
 # %%
 from robust_activations import studies
 from robust_activations.figures import catalogue, claims, plans, style
+from robust_activations.figures.prose import table
 from robust_activations.studies import sparta
 
 studies.collect("sparta")  # scale digits: trains what is missing
@@ -101,7 +102,7 @@ rows = []
 for reading, name in (("R1", "sparta_relu"), ("R2", "sparta"), ("R3", "frelu")):
     rows.append([reading, f"**{style.title(name)}**", catalogue.definition(name), catalogue.learned(name), FOR[name]])
 Markdown(
-    catalogue.table(["Reading", "Called here", "φ(z)", "Learned a channel, at the start", "For and against"], rows)
+    table(["Reading", "Called here", "φ(z)", "Learned a channel, at the start", "For and against"], rows)
 )
 
 # %% [markdown]

@@ -35,8 +35,7 @@ records = studies.collect("protocol")  # and its seeds
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import listed, note, p_said, points, titled
+from robust_activations.figures.prose import listed, note, p_said, points, table, titled
 from robust_activations.figures.rows import ATTACKS, Row
 
 

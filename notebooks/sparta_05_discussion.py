@@ -17,7 +17,7 @@
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import answers, catalogue, claims, comparisons, critics, forest, plans, tables
+from robust_activations.figures import answers, claims, comparisons, critics, forest, plans, tables
 from robust_activations.figures import sparta as attention
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
@@ -30,7 +30,7 @@ trained = sparta.objectives("digits")["pgd_at"]
 from IPython.display import Markdown
 from myst_nb import glue
 
-from robust_activations.figures.prose import listed, p_value, points
+from robust_activations.figures.prose import listed, p_value, points, table
 
 ledgers = claims.ledgers(judged)
 failed, passed = critics.masking("sparta", ledgers)
@@ -109,7 +109,7 @@ rows = [
         "{doc}`/notebooks/sparta_03_across_networks`, {doc}`/notebooks/sparta_04_across_datasets`",
     ],
 ]
-Markdown(catalogue.table(["Question", "Our records", "Page"], rows))
+Markdown(table(["Question", "Our records", "Page"], rows))
 
 # %% [markdown]
 # The rows build on each other. R2 starts as SiLU, so a gain over ReLU alone may be SiLU's: it takes the second row to give it to the gate, the fourth
@@ -160,7 +160,7 @@ rows = [
         "gates of several donors; other rules of which gate goes where",
     ],
 ]
-Markdown(catalogue.table(["Question", "What is known", "Our records", "Still untested here"], rows))
+Markdown(table(["Question", "What is known", "Our records", "Still untested here"], rows))
 
 # %% [markdown]
 # ### An attack that forgets the gate
@@ -194,7 +194,7 @@ said = (
     f"Of one and the same network the second attack reports a robustness that differs by {points(test.difference)} points "
     f"[{points(low)}, {points(high)}] (McNemar p: {p_value(test.p)}, n = {test.n})."
 )
-Markdown(catalogue.table(["PGD-20 with gradients that take", "Right under attack, %", "n"], rows) + f"\n\n{said}")
+Markdown(table(["PGD-20 with gradients that take", "Right under attack, %", "n"], rows) + f"\n\n{said}")
 
 # %% [markdown]
 # Whatever the size of the difference here: the number that counts is that of the stronger attack, image by image the worse of the two. Nothing in an accuracy tells

@@ -19,6 +19,7 @@
 # %%
 from robust_activations import activations, studies
 from robust_activations.figures import catalogue, claims, plans, style
+from robust_activations.figures.prose import table
 from robust_activations.studies import splash
 
 studies.collect("splash")  # scale digits: trains what is missing
@@ -122,7 +123,7 @@ torch.manual_seed(0)
 rows = []
 for name in ("splash", *splash.NINE):
     rows.append([f"**{style.title(name)}**", catalogue.definition(name), catalogue.learned(name)])
-Markdown(catalogue.table(["Activation", "φ(z)", "Learned, at the start"], rows))
+Markdown(table(["Activation", "φ(z)", "Learned, at the start"], rows))
 
 # %% [markdown]
 # ## What is our choice

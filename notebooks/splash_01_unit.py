@@ -31,7 +31,7 @@ records = studies.collect("splash")  # trains what is missing
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import listed, note, table
 
 # %% [markdown]
 # ## What was claimed, and what we know
@@ -271,7 +271,7 @@ for name in ("digits_cnn", "lenet5", "all_cnn", "nin", "resnet20"):
     added.append(100 * counts["layer"] / total)
     rows[-1].append(f"{added[-1]:.3f}")
 header = ["Network", "Layers", "One for each layer", "network", "channel", "All else", "By layer, % of all else"]
-Markdown(catalogue.table(header, rows))
+Markdown(table(header, rows))
 
 # %% tags=["remove-cell"]
 note("spl_added", f"{min(added):.3f} to {max(added):.3f}")
@@ -303,7 +303,7 @@ rows = [
     ]
     for label, hinges in named.items()
 ]
-Markdown(catalogue.table(["Reading", "Hinges", "Beyond the second, %", "Beyond the last, %", "What is known"], rows))
+Markdown(table(["Reading", "Hinges", "Beyond the second, %", "Beyond the last, %", "What is known"], rows))
 
 # %% tags=["remove-cell"]
 note("spl_last", f"{200 * splash.masses(splash.LISTED)[-1]:.1f}")

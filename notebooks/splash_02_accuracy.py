@@ -30,9 +30,7 @@ ORDER = (*splash.NINE, "splash")
 import numpy as np
 from IPython.display import Markdown
 
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.prose import interval, listed, note
+from robust_activations.figures.prose import NOTHING, interval, listed, note, table
 from robust_activations.figures.rows import place_title, setting
 from robust_activations.models import REGISTRY as MODELS
 

@@ -42,8 +42,7 @@ from IPython.display import Markdown
 
 from robust_activations.distances import cw
 from robust_activations.evaluation import SUITE
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.prose import MINUS, NOTHING, listed, note, p_said, points, table
 from robust_activations.figures.rows import place_title
 
 titles = {(scale, place): place_title(*place) + (f" ({scale})" if scale != "digits" else "") for scale, place in duels}
@@ -350,7 +349,7 @@ for title, pair in itself.items():
     cells = []
     for kind in readings.KINDS:
         values = [abs(one.at.value) for one in own if one.kind == kind and np.isfinite(one.at.value)]
-        cells.append(readings.worded(kind, max(values)).lstrip("+") if values else claims.NOTHING)
+        cells.append(readings.worded(kind, max(values)).lstrip("+") if values else NOTHING)
     rows.append([title, *cells])
 Markdown(
     table(["ReLU against ReLU", *readings.KINDS.values()], rows)

@@ -33,9 +33,7 @@ from IPython.display import Markdown
 
 from robust_activations.activations.splash import LISTED, SPLASH
 from robust_activations.evaluation import SUITE
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points
+from robust_activations.figures.prose import MINUS, NOTHING, listed, note, p_said, points, table
 from robust_activations.figures.rows import data_title
 from robust_activations.models import REGISTRY as MODELS
 

@@ -36,8 +36,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points, titled
+from robust_activations.figures.prose import MINUS, listed, note, p_said, points, table, titled
 
 
 def rows_of(scale):

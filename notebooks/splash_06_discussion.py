@@ -16,7 +16,8 @@
 
 # %%
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, critics, forest, plans
+from robust_activations.figures import claims, critics, forest, plans
+from robust_activations.figures.prose import table
 from robust_activations.studies import splash
 
 records = studies.collect("splash")  # scale digits: trains what is missing
@@ -96,7 +97,7 @@ rows = [
         "{doc}`/notebooks/splash_05_adversarial`",
     ],
 ]
-Markdown(catalogue.table(["Question", "Our records", "Page"], rows))
+Markdown(table(["Question", "Our records", "Page"], rows))
 
 # %% [markdown]
 # A gain under a weak attack that a strong one does not confirm is a gain in *resisting that attack*. The two rows on
@@ -143,7 +144,7 @@ rows = [
         "SPLASH frozen at the shape that another run has learned",
     ],
 ]
-Markdown(catalogue.table(["Question", "What is known", "Our records", "Still untested here"], rows))
+Markdown(table(["Question", "What is known", "Our records", "Still untested here"], rows))
 
 # %% [markdown]
 # ### Two worlds

@@ -14,6 +14,7 @@ import tiny
 from made import entries, held, right, whole
 from robust_activations import studies
 from robust_activations.figures import claims
+from robust_activations.figures.prose import NOTHING
 from robust_activations.ledger import Ledger, Record, write
 from robust_activations.run import Run
 from robust_activations.sensitivity import Measure
@@ -181,7 +182,7 @@ def test_measured_names_attacks_as_the_book_does():
             assert f"under {title} (1 pair" in claims.measured(
                 Verdict("undecided", f"+1.0 points under {attack}; (1 pair")
             )
-    assert claims.measured(Verdict("not tested here")) == claims.NOTHING
+    assert claims.measured(Verdict("not tested here")) == NOTHING
 
 
 def test_summary_counts_each_scale_apart():
@@ -255,13 +256,13 @@ def test_reported_and_measured_never_share_a_column():
     found = [judged(yes, "a"), judged(yes, "a", "cpu"), judged(none, "b", value=""), judged(none, "b", "cpu")]
     header, _, *rows = map(entries, claims.standing(found).splitlines())
     assert header == ["Claim", "Verdict and why", "Measured", "Reported"]
-    assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", claims.NOTHING]
+    assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", NOTHING]
     assert [row[0] for row in rows] == ["Statement of a.<br>`a`", "", "Statement of b.<br>`b`"]
     assert [row[1].split(":")[0] for row in rows] == ["**supported, one seed**"] * 2 + ["**not tested here**"]
     for row in rows:
         assert "+9" not in row[1] + row[2]
         assert "+20.0" not in row[3]
-    assert [row[3].split("<br>")[0] for row in rows] == ["+9 points", "", claims.NOTHING]
+    assert [row[3].split("<br>")[0] for row in rows] == ["+9 points", "", NOTHING]
 
 
 def test_a_bar_in_a_statement_ends_no_cell():

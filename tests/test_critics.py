@@ -8,7 +8,8 @@ from dataclasses import replace
 import tiny
 from made import entries, held, right, whole
 from robust_activations.evaluation import Check
-from robust_activations.figures import claims, critics
+from robust_activations.figures import critics
+from robust_activations.figures.prose import NOTHING
 from robust_activations.ledger import Ledger
 from robust_activations.studies import paf, protocol, splash
 
@@ -19,10 +20,10 @@ def test_curvature_table_leaves_out_what_is_not_there(folder):
     records, _ = held(whole(adversarial[1.0]), replace(whole(adversarial[10.0]), collapsed="fell"))
     first, second = map(entries, critics.curvature_table({"cpu": records}).splitlines()[2:])
     outcome = records[adversarial[1.0]].best.outcomes["pgd50"]
-    assert first[:4] == ["`cpu`", "1", "0.5", claims.NOTHING]
+    assert first[:4] == ["`cpu`", "1", "0.5", NOTHING]
     assert first[4].startswith(f"{100 * outcome.accuracy:.1f}")
     assert first[4].endswith("under PGD-50, n = 200")
-    assert second == ["`cpu`", "10", "5", claims.NOTHING, "collapsed"]
+    assert second == ["`cpu`", "10", "5", NOTHING, "collapsed"]
 
 
 def test_curvatures_are_compared_under_one_attack():

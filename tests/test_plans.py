@@ -12,7 +12,8 @@ import pytest
 import tiny
 from made import entries
 from robust_activations import data, models, paths, studies
-from robust_activations.figures import claims, plans
+from robust_activations.figures import plans
+from robust_activations.figures.prose import NOTHING
 from robust_activations.ledger import write
 from robust_activations.studies import paf, sat, sparta, splash
 
@@ -36,7 +37,7 @@ def test_plan_counts_and_adds_up(folder):
     hours = sum(2.0 * run.schedule.epochs / first.schedule.epochs for run in like)
     assert rows["`cpu`"][:3] == [f"{1 + len(rest)}", "1", "2.0 h"]
     assert rows["`cpu`"][3] == f"{hours:,.1f} h for {len(like)} of {len(rest)}"
-    assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", claims.NOTHING, claims.NOTHING]
+    assert rows["`digits`"][:4] == [f"{len(paf.STUDY.runs('digits'))}", "0", NOTHING, NOTHING]
     assert rows["`gpu`"][1:3] == ["1", "1.5 h"]
 
 
@@ -83,7 +84,7 @@ def test_ours_follows_the_run():
 def test_pages_give_the_minutes_of_the_page():
     said = re.search(r"Reading time: (\d+) minutes", (ROOT / "notebooks/paf_06_discussion.py").read_text())
     rows = [*map(entries, plans.pages({"paf_06_discussion": "What holds?", "nowhere": "And else?"}).splitlines()[2:])]
-    assert [row[2] for row in rows] == [said and said[1], claims.NOTHING]
+    assert [row[2] for row in rows] == [said and said[1], NOTHING]
 
 
 def test_every_planned_run_can_be_started():

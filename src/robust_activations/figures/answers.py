@@ -11,12 +11,11 @@ from statistics import fmean
 
 from robust_activations import models
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.choice import ACTIVATION, Levers
 from robust_activations.figures.claims import UNTESTED, by_data, measured
 from robust_activations.figures.comparisons import against, span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import NBSP, listed, p_value, points
+from robust_activations.figures.prose import NBSP, listed, p_value, points, table
 from robust_activations.figures.rows import DATA, Row, data_title
 from robust_activations.figures.standings import (
     Standings,

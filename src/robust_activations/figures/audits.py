@@ -12,8 +12,7 @@ from typing import Any
 
 from robust_activations.evaluation import Check
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import MINUS, NBSP, listed
+from robust_activations.figures.prose import MINUS, NBSP, listed, table
 from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from robust_activations import activations
 from robust_activations.figures import style
+from robust_activations.figures.prose import table
 
 Curve = Callable[[Tensor], Tensor]
 
@@ -148,13 +149,6 @@ def learned(name: str) -> str:
         start = f" = {tensor.item():.3g}".replace("e-0", "e-") if tensor.numel() == 1 else f": {tensor.numel()}"
         parts.append(SYMBOLS.get(key, f"`{key}`") + start)
     return ", ".join(parts) or "none"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; numbers are set to the right."""
-    right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
-    lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def summary() -> str:

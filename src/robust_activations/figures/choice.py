@@ -17,11 +17,10 @@ from matplotlib.ticker import MaxNLocator
 from robust_activations import activations, models, studies
 from robust_activations.evaluation import Suite
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import listed, p_said, points
+from robust_activations.figures.prose import listed, p_said, points, table
 from robust_activations.figures.rows import Interval, data_title, under
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run

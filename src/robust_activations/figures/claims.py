@@ -13,8 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from robust_activations import paths, studies
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import listed
+from robust_activations.figures.prose import NOTHING, listed, table
 from robust_activations.figures.rows import ATTACKS, DATA
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -22,7 +21,6 @@ from robust_activations.studies import Judged, Reported, Verdict
 from robust_activations.studies.audit import failures
 from robust_activations.studies.base import paired, setting_of, strongest
 
-NOTHING = "—"
 UNTESTED = "not tested here"
 # The runs that a study's claims may rest on at a scale, by id, each with the study that makes it.
 Planned = Callable[[str, str], dict[str, tuple[str, Run]]]

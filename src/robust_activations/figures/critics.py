@@ -13,10 +13,8 @@ from robust_activations import studies
 from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.audits import CHECKS
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import against, corrected, span
-from robust_activations.figures.prose import NBSP, interval, listed
+from robust_activations.figures.prose import NBSP, NOTHING, interval, listed, table
 from robust_activations.figures.rows import ATTACKS, Interval, Row, data_title, norm
 from robust_activations.figures.standings import percent
 from robust_activations.figures.tables import accuracy_table

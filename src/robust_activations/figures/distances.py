@@ -17,11 +17,9 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
 from robust_activations.figures.frames import INK, label_rows, legend, percent, stacked
-from robust_activations.figures.prose import NBSP, interval
+from robust_activations.figures.prose import NBSP, NOTHING, interval, table
 from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
 from robust_activations.ledger import Ledger, Record

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from robust_activations import models
 from robust_activations.errors import UserError
-from robust_activations.figures import catalogue, frames, plans, style
+from robust_activations.figures import catalogue, frames, plans, prose, style
 from robust_activations.figures.frames import INK, SHADE, legend, percent, stacked
 from robust_activations.figures.rows import Row, setting, under
 from robust_activations.figures.tables import reported_beside
@@ -88,7 +88,7 @@ BAI = Published(
 def published_table(table: Published) -> str:
     """A reported table by itself, activations as the book writes them."""
     header = ["Activation", *(f"*Reported*<br>{words}" for words in table.columns)]
-    return catalogue.table(header, [[style.title(name), *table.cells(name)] for name in table.rows])
+    return prose.table(header, [[style.title(name), *table.cells(name)] for name in table.rows])
 
 
 def beside(table: Published, scales: Mapping[str, Mapping[str, Row]], first: str = "Activation") -> str:

@@ -14,15 +14,12 @@ from matplotlib.lines import Line2D
 
 from robust_activations.evaluation import Suite
 from robust_activations.figures import catalogue, results, style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import Comparison, corrected, paired, told_apart
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
 from robust_activations.figures.primers import OBJECTIVES
-from robust_activations.figures.prose import listed
+from robust_activations.figures.prose import COLLAPSED, NOTHING, listed, table
 from robust_activations.figures.rows import ATTACKS, Row, data_title, norm
-from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run

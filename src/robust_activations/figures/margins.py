@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import span
-from robust_activations.figures.prose import listed, points
+from robust_activations.figures.prose import listed, points, table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger

@@ -17,8 +17,7 @@ from typing import Any
 from robust_activations import paths
 from robust_activations.activations import REGISTRY
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.prose import NBSP, interval, listed
+from robust_activations.figures.prose import NBSP, interval, listed, table
 from robust_activations.stats import wilson
 
 NAMES = ("throughput", "ablation", "activations", "step_cost", "autoattack", "scaling", "speedrun")

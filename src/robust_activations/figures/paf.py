@@ -20,10 +20,9 @@ from scipy import stats
 
 from robust_activations import studies
 from robust_activations.figures import catalogue, claims, frames, style
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
-from robust_activations.figures.prose import MINUS, NBSP, p_value
+from robust_activations.figures.prose import MINUS, NBSP, NOTHING, p_value, table
 from robust_activations.figures.rows import Interval, Line, Row, setting, under
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
@@ -205,7 +204,7 @@ def radius_table(sweeps: Sweeps) -> str:
         bold = f"**{p_value(corrected)}**" if corrected < 0.05 else p_value(corrected)
         body.append([*cells, cell(Interval(mean, low, high), form=f"+.{digits}f", scale=255), f"{n}", p_value(p), bold])
     header = ["Shape", "Mean radius, /255", "Clean, %", "Above ReLU, same images, /255", "n", "p", "p, Holm"]
-    return catalogue.table(header, body)
+    return table(header, body)
 
 
 def ratios(

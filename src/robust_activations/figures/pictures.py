@@ -18,7 +18,7 @@ from torch import Tensor
 from robust_activations.attacks import pixels
 from robust_activations.data import floats
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
+from robust_activations.figures.prose import table
 from robust_activations.studies.pictures import REACH, Picture
 
 WRONG = "#B03A00"

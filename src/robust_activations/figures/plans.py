@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from robust_activations import estimates, models, paths, studies
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING, WORDS
-from robust_activations.figures.prose import NBSP
+from robust_activations.figures.claims import WORDS
+from robust_activations.figures.prose import NBSP, NOTHING, table
 from robust_activations.figures.rows import ATTACKS, data_title, norm
 from robust_activations.run import Run
 

@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 
 from robust_activations.estimates import ON_GPU
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison
 from robust_activations.figures.frames import INK
 from robust_activations.figures.measured import Benchmarks, Recorded, times
-from robust_activations.figures.prose import MINUS, NBSP, listed, points
+from robust_activations.figures.prose import MINUS, NBSP, listed, points, table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.standings import Standings, against_relu
 

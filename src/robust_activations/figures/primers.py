@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
-from robust_activations.figures import catalogue, pictures, style
+from robust_activations.figures import pictures, prose, style
 from robust_activations.figures.pictures import Column
 from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
@@ -291,7 +291,7 @@ def table(records: Sequence[Record]) -> str:
         for key in columns:
             row.append(percent(record.best.outcomes[key]))
         rows.append([*row, f"{sum(epoch['train_seconds'] for epoch in record.history):.1f} s"])
-    return catalogue.table(["Objective", *columns.values(), "Training"], rows)
+    return prose.table(["Objective", *columns.values(), "Training"], rows)
 
 
 def checklists(evaluations: Mapping[str, Evaluation]) -> str:
@@ -301,7 +301,7 @@ def checklists(evaluations: Mapping[str, Evaluation]) -> str:
     for at, question in enumerate(questions):
         checks = [evaluation.checks[at] for evaluation in evaluations.values()]
         rows.append([question, *(f"{c.value:.0%}" if c.passed else f"**{c.value:.0%}, caught**" for c in checks)])
-    return catalogue.table(["Check", *evaluations], rows)
+    return prose.table(["Check", *evaluations], rows)
 
 
 def pairs(records: Sequence[Record], attack: str = "pgd50") -> str:
@@ -312,4 +312,4 @@ def pairs(records: Sequence[Record], attack: str = "pgd50") -> str:
         paired, unpaired = mcnemar(a, b), chi2_contingency([[a.sum(), (~a).sum()], [b.sum(), (~b).sum()]], False)
         names = " − ".join(OBJECTIVES[record.run.objective.name] for record in (one, other))
         rows.append([names, f"{100 * paired.difference:+.1f}", f"{unpaired.pvalue:.2g}", f"{paired.p:.2g}"])
-    return catalogue.table(["Pair", "Points", "p, unpaired", "p, McNemar"], rows)
+    return prose.table(["Pair", "Points", "p, unpaired", "p, McNemar"], rows)

@@ -1,9 +1,9 @@
-"""How numbers and lists are written in sentences and tables: in one way through the book."""
+"""How numbers, lists and tables are written: in one way through the book."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from myst_nb import glue
@@ -14,6 +14,8 @@ from robust_activations.evaluation import Outcome
 T = TypeVar("T")
 MINUS = str.maketrans("-", "−")
 NBSP = "\N{NO-BREAK SPACE}"
+NOTHING = "—"  # in a cell
+COLLAPSED = "collapsed"
 
 
 def note(name: str, value: object) -> None:
@@ -55,3 +57,10 @@ def p_value(p: float) -> str:
 def p_said(p: float) -> str:
     """As a sentence has it: `p = 0.012`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; numbers are set to the right."""
+    right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
+    lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -17,11 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.distances import COUNTED, MEASURED, NAMES, Duel, held, medians
 from robust_activations.figures.frames import INK, label_rows, legend, stacked
-from robust_activations.figures.prose import MINUS, NBSP, p_value
+from robust_activations.figures.prose import MINUS, NBSP, NOTHING, p_value, table
 from robust_activations.figures.rows import Interval
 from robust_activations.ledger import Record
 

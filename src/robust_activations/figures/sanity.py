@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Outcome, predictions
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
+from robust_activations.figures.prose import table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.standings import percent
 from robust_activations.studies.curves import Curve

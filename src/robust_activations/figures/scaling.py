@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from robust_activations import models
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.gradients import Published
+from robust_activations.figures.prose import table
 from robust_activations.figures.rows import Interval
 from robust_activations.ledger import Record
 from robust_activations.run import Run

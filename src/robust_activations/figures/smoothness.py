@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from robust_activations import activations
 from robust_activations.attacks import Threat, attacking, true_gradients
 from robust_activations.figures import interactive, style
-from robust_activations.figures.catalogue import Curve, curve, grid, table
+from robust_activations.figures.catalogue import Curve, curve, grid
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
-from robust_activations.figures.prose import NBSP, interval
+from robust_activations.figures.prose import NBSP, interval, table
 from robust_activations.figures.rows import Interval
 
 NAMES = ("relu", "softplus", "parametric_softplus", "smooth_relu", "silu", "gelu", "elu", "celu")

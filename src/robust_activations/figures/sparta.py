@@ -19,11 +19,10 @@ from torch import Tensor, nn
 
 from robust_activations import activations, models
 from robust_activations.figures import frames, results, style
-from robust_activations.figures.catalogue import Curve, table
-from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import INK, legend, stacked
 from robust_activations.figures.pictures import show
-from robust_activations.figures.prose import MINUS, NBSP
+from robust_activations.figures.prose import MINUS, NBSP, NOTHING, table
 from robust_activations.figures.rows import ATTACKS, Interval, Row, under
 from robust_activations.figures.smoothness import bootstrap
 from robust_activations.figures.tables import cell

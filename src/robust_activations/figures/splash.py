@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from robust_activations import activations
 from robust_activations.activations.splash import LISTED, SPLASH
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import Curve, table
+from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.interactive import Choice, Interactive, Line, Slider, explorer
+from robust_activations.figures.prose import table
 
 GREEN = style.OWN["splash"]
 

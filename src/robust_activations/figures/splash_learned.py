@@ -15,15 +15,13 @@ from matplotlib.ticker import MaxNLocator
 
 from robust_activations.activations.splash import SPLASH
 from robust_activations.figures import frames, style
-from robust_activations.figures.catalogue import Curve, table
-from robust_activations.figures.claims import NOTHING
+from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, percent, stacked
 from robust_activations.figures.histories import tracks
-from robust_activations.figures.prose import MINUS, interval
+from robust_activations.figures.prose import COLLAPSED, MINUS, NOTHING, interval, table
 from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
 from robust_activations.figures.splash import GREEN, grid, lipschitz, normal, unit
-from robust_activations.figures.tables import COLLAPSED
 from robust_activations.ledger import Record
 
 # One a coefficient, from the hinge at 0 outwards.

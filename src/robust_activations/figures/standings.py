@@ -18,9 +18,8 @@ from robust_activations import models, paths
 from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Outcome
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
-from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points
+from robust_activations.figures.prose import MINUS, NBSP, interval, listed, p_value, points, table
 from robust_activations.figures.rows import Interval, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run

@@ -12,16 +12,12 @@ from datetime import datetime
 from robust_activations import paths, studies
 from robust_activations.errors import UserError
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import corrected, paired
-from robust_activations.figures.prose import interval, listed
+from robust_activations.figures.prose import COLLAPSED, NOTHING, interval, listed, table
 from robust_activations.figures.rows import ATTACKS, DATA, Interval, Row
 from robust_activations.ledger import Record
 from robust_activations.run import Run
 from robust_activations.studies import protocol
-
-COLLAPSED = "collapsed"
 
 
 def accuracy_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50"), first: str = "Activation") -> str:

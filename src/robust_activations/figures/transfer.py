@@ -20,11 +20,9 @@ from torch import Tensor, nn
 from robust_activations import activations, models
 from robust_activations.data import Dataset, floats
 from robust_activations.figures import style
-from robust_activations.figures.catalogue import table
-from robust_activations.figures.claims import NOTHING
 from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
-from robust_activations.figures.prose import interval, listed, p_value
+from robust_activations.figures.prose import NOTHING, interval, listed, p_value, table
 from robust_activations.figures.rows import Interval, Row, under
 from robust_activations.figures.sparta import decimals
 from robust_activations.ledger import Ledger, Record
