@@ -517,7 +517,7 @@ frozen.against_value(last, {"mean minimum radius": frozen.measure("radius", 255)
 # and needs both, each with its p times two. What rests on a single training says so: *one seed*. A claim names its shapes beforehand, so its p is not corrected for the other rows of the table above.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(judged))
+Markdown(claims.details(judged))
 
 # %% [markdown]
 # On the digits this is a demonstration: the same procedure, but neither the authors' data nor their networks, and one seed.

@@ -391,7 +391,7 @@ frozen.curvature(wide)
 # count as one, and what rests on a single training says so: *one seed*. That the negative side does *not* beat ReLU is judged with a margin of one point.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing([judged[name, scale] for name in ids for scale in paths.SCALES]))
+Markdown(claims.details([judged[name, scale] for name in ids for scale in paths.SCALES]))
 
 # %% [markdown]
 # The first two claims are that a shape of the region *can* beat ReLU. One that does is enough, so the best is shown, and its p

@@ -503,10 +503,10 @@ note("l4-verdicts", " ".join(filter(None, map(at, paths.SCALES))))
 # %% [markdown]
 # ## The verdicts
 #
-# The first claim is the headline's direction, without its size; each setting (PGD-AT, ℓ2, TRADES), seed and weight decay
-# gives a pair. The second asks for the paper's idea as a whole: the parametric activations against the forms that they
-# start as, all pairs of one dataset together; pairs that share an opponent err together and count as one group. The third is
-# the critics' of 2023. {glue:text}`l4-verdicts`
+# `paf-pssilu` is the headline's direction, without its size; each setting (PGD-AT, ℓ2, TRADES), seed and weight decay
+# gives a pair. `paf-learnable` asks for the paper's idea as a whole: the parametric activations against the forms that they
+# start as, all pairs of one dataset together; pairs that share an opponent err together and count as one group.
+# `peng-no-parameters` is the critics' of 2023. {glue:text}`l4-verdicts`
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(claims.details(judged))

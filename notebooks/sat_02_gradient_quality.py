@@ -523,7 +523,7 @@ recorded = {
 made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

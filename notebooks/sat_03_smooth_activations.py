@@ -508,7 +508,7 @@ recorded = tables.scales_with("sat", lambda run: run.activation in wanted)
 made = tables.elsewhere(recorded, "sat", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

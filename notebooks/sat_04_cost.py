@@ -266,7 +266,7 @@ for name in sorted(SMOOTH, key=lambda name: ours[name]):
     cells = []
     for one in steps:
         found = [row for row in one.rows if row["activation"] == name]
-        ranges = [f"{row['ratio']:.2f} [{row['ratio_min']:.2f}, {row['ratio_max']:.2f}]" for row in found]
+        ranges = [f"{row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})" for row in found]
         cells.append("; ".join(ranges))
     bill.append([style.title(name), *cells, f"{ours[name]:.2f}", f"{plain[name]:.2f}"])
 bill_header = ["Activation", *(f"Step, {one.title}" for one in steps), "Memory, here", "Memory, plain formula"]

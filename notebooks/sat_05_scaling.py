@@ -398,7 +398,7 @@ verdict = [one for one in claims.judged(study="sat") if one.claim.id == "sat-sca
 note("digits_verdict", next(one.verdict.label for one in verdict if one.scale == "digits"))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(verdict))
+Markdown(claims.details(verdict))
 
 # %% [markdown]
 # Read the digits' verdict ({glue:text}`digits_verdict`) with two reservations. The rule compares every larger network with every

@@ -450,17 +450,17 @@ summary.append(
     "own images harm every network most" if not odd else f"foreign images harm more than its own: {', '.join(odd)}"
 )
 summary.append("accuracy reaches 0 for all" if not never else f"accuracy does not reach 0 for {', '.join(never)}")
-at_digits = sum(scale == "digits" for scale, *_ in failed)
-summary.append(f"{at_digits} check{'s fail' if at_digits > 1 else ' fails'}" if at_digits else "no check fails")
 most = max(int(one.sum()) for one in taken.values())
 summary.append(f"AutoAttack takes at most {most} of {some.stop} images from either of ReLU and SiLU beyond PGD-50")
 note("summary", "; ".join(summary))
+counts = {scale: sum(where == scale for where, *_ in failed) for scale in by_scale}
+note("failed", listed(f"{count or 'none'} at `{scale}`" for scale, count in counts.items()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(judged))
+Markdown(claims.details(judged))
 
 # %% [markdown]
-# On the digits: {glue:text}`summary`.
+# On the digits: {glue:text}`summary`. Of the checks in the records, these fail: {glue:text}`failed`.
 #
 # ## What this does not show
 #

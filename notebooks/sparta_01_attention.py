@@ -402,7 +402,7 @@ recorded = {scale: [row.record for rows in properties[scale].values() for row in
 made = tables.elsewhere(recorded, "sparta", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

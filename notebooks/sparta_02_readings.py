@@ -439,7 +439,7 @@ recorded = {
 made = tables.elsewhere(recorded, "sparta", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

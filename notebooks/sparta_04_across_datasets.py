@@ -369,7 +369,7 @@ if not larger:
 made.append(sound(row.record for found in panels.values() for row in found.values()))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown("\n\n".join(made))

@@ -422,7 +422,7 @@ counted = "; ".join(
 made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made + (f" The records of this page are, {counted}." if counted else ""))

@@ -488,7 +488,7 @@ recorded = tables.scales_with("splash", lambda run: run.id in attacked)
 made = tables.elsewhere(recorded, "splash", "MNIST, CIFAR-10 and CIFAR-100")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

@@ -525,7 +525,7 @@ for scale, rows in scales.items():
 by_number = " ".join(f"Clean error at scale `{scale}`: {text}." for scale, text in numbers.items())
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"{by_number}\n\n{made}")

@@ -452,7 +452,7 @@ recorded = {scale: [record for row in scales[scale].values() for record in row.r
 made = tables.elsewhere(recorded, "splash", "CIFAR-10")
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.standing(mine))
+Markdown(claims.details(mine))
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(made)

@@ -249,14 +249,14 @@ ADVICE = {
         "splash-seven",
         supported="Seven are enough: no other number, evenly spaced, was ahead by a point. Fewer may be enough as well: {doc}`/notebooks/splash_04_choices`.",
         contradicted="Not seven: another number was ahead by a point or more.",
-        undecided="Seven will do as far as we can see, and fewer may: our records do not tell the numbers apart on clean images ({doc}`/notebooks/splash_04_choices`). Robustness was not measured.",
+        undecided="Seven will do as far as we can see, and fewer may: our records do not tell the numbers apart on clean images. Under attack, which the claim says nothing of, they may differ: {doc}`/notebooks/splash_04_choices`.",
     ),
     "And if you train adversarially anyway?": claims.advice(
         judged,
         "splash-adversarial",
         supported="Then SPLASH was ahead of ReLU. Compare it with SiLU as well, which learns nothing: {doc}`/notebooks/splash_05_adversarial`.",
         contradicted="Then stay with ReLU, or better with a smooth activation: SPLASH lost.",
-        undecided="Then our records do not tell SPLASH from ReLU.",
+        undecided="Then our records do not tell SPLASH from ReLU; what is there, and how firm it is: {doc}`/notebooks/splash_05_adversarial`.",
     ),
 }
 Markdown("\n".join(f"- **{question}** {answer}" for question, answer in ADVICE.items()))

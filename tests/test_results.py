@@ -178,7 +178,7 @@ def clash(boxes: Sequence) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("count", "label", "numbered"), [(8, "short", False), (5, "a long label", True), (24, "", True)]
+    ("count", "label", "numbered"), [(8, "short", False), (5, "a long label", False), (24, "", True)]
 )
 def test_labels_of_a_trade_off_overlap_neither_each_other_nor_points(count, label, numbered):
     rng = np.random.default_rng(1)

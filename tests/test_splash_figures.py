@@ -155,7 +155,6 @@ def test_learned_is_that_of_the_chosen_epoch():
     (one,) = splash_learned.learned(record).values()
     assert (one.right, one.left, one.hinges) == ([1, 0.5, 0, 0], [-0.25, 0, 0, 0], splash.LISTED)
     assert one.lipschitz == 1.5
-    assert splash_learned.learned(record, -1)["a"].right[0] == 3.0
 
 
 def test_learned_places_and_other_hinges_are_the_runs_own():

@@ -133,9 +133,9 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
     assert standings.added_in_words(Standings("cpu", first)) == ""
     words = standings.added_in_words(Standings("cpu", more)).replace("\N{NO-BREAK SPACE}", " ")
     assert words == (
-        "Of ReLU and SiLU the seeds 3 and 4 were added after a look at the first 3 (SiLU +5.5 [+4.3, +6.7]). So p is "
-        "that of two looks, of which either may find something by chance (SiLU: 0.001, where one look would have "
-        "<0.001; before the correction)."
+        "Of ReLU and SiLU the seeds 3 and 4 were added after a look at the first 3 (SiLU +5.5 [+4.3, +6.7]). Whoever "
+        "looks twice gives chance two tries, so p over seeds is that of both looks, in brackets that of one, before "
+        "the correction: SiLU 0.001 (<0.001)."
     )
     one = Standings("cpu", more)
     for said in (standings.over_seeds_in_words(one), answers.full(one)):

@@ -181,7 +181,7 @@ def test_seeds_must_agree(tmp_path):
     assert judge(*pair(140, 80), folder=tmp_path).label == "supported"
     verdict = judge(*pair(90, 80, seed=1), folder=tmp_path)
     assert (verdict.label, len(verdict.records)) == ("undecided", 4)
-    low, high = map(float, re.search(r"over seeds \[(.*), (.*)\]; paired t", verdict.measured).groups())
+    low, high = map(float, re.search(r"over seeds \[(.*), (.*)\]; over images", verdict.measured).groups())
     # Mean 17.5, deviation 17.68, t(1) = 12.706.
     assert (low, high) == pytest.approx((17.5 - 158.8, 17.5 + 158.8), abs=0.06)
     assert "(2 seeds, n = 200)" in verdict.measured
@@ -191,7 +191,7 @@ def test_seeds_that_agree(tmp_path):
     records = [record for seed, first in enumerate((118, 120, 122)) for record in pair(first, 80, seed)]
     verdict = judge(*records, folder=tmp_path)
     assert verdict.label == "supported"
-    assert verdict.measured.startswith("+20.0 points under pgd50, over seeds [+17.5, +22.5]; paired t p = ")
+    assert verdict.measured.startswith("+20.0 points under pgd50, over seeds [+17.5, +22.5]; over images p = ")
 
 
 def test_collapsed_runs_are_never_compared(tmp_path):

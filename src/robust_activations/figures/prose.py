@@ -61,6 +61,6 @@ def p_said(p: float) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; numbers are set to the right."""
-    right = [all(re.fullmatch(r"[-+−\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
+    right = [all(re.fullmatch(r"[-+−<\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
     lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

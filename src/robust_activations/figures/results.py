@@ -61,7 +61,7 @@ def dots(
     pairs = len(panels) > 1 and longest >= {row.label for row in every} and max(map(len, longest)) <= frames.LETTERS
     labels = [_labels(every if pairs else rows) for rows in panels.values()]
     attacks = [attack for attack in attacks if any(attack in record.best.outcomes for record in _records(every))]
-    room = 0.08 * max(0, len(attacks) - 2)
+    room = 0.08 * max(0, len(attacks) - 2) + 0.06 * any(len(row.records) > 1 for row in every)  # for rings
     heights = [0.7 + 0.2 * pairs + (frames.row_height(own) + room) * len(own) for own in labels]
     with stacked(heights, 0.5, 1 + pairs) as (figure, axes):
         for ax, own, (title, rows) in zip(axes, labels, panels.items(), strict=True):
@@ -230,12 +230,12 @@ def _log(ax: Axes, places: Sequence[float]) -> None:
 def tradeoff(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure:
     """Clean accuracy to the right, robust accuracy upwards, with both intervals; collapsed records are left out.
 
-    Labels stand beside the points; of many points, or long labels, numbers do, and a legend below says whose they are.
+    Labels stand beside the points; of many points numbers do, and a legend below says whose they are.
     """
     placed = {title: [at for row in rows if (at := _both(row, attack))] for title, rows in panels.items()}
     placed = {title: points for title, points in placed.items() if points}
     labels = list(dict.fromkeys(row.label for row in ranked((p[0] for ps in placed.values() for p in ps), attack)))
-    many = len(labels) > 8 or max(map(len, labels), default=0) > 12
+    many = len(labels) > 8
     words = {label: f"{i}" if many else label for i, label in enumerate(labels, 1)}
     with stacked([3.4] * len(placed), frames.legend_height(labels) if many else 0.0) as (figure, axes):
         for ax, (title, points) in zip(axes, placed.items(), strict=True):

@@ -192,8 +192,8 @@ def compared(panels: Mapping[str, Sequence[Row]], base: str, seeds: Mapping[str,
                         frames.crosses(ax, [low + (0.95 if attack == "clean" else 0.05) * (high - low)], [y], COLLAPSED)
                 label_rows(ax, [row.label for row in rows])
             where, n = _setting(rows)
-            axes[2 * i].set_title(", ".join(filter(None, (title, n))) + "\nclean error", color=INK, size=9)
-            axes[2 * i + 1].set_title(f"{where}\naccuracy, PGD-20", color=INK, size=9)
+            axes[2 * i].set_title(f"{title}\n{n}\nclean error".lstrip(), color=INK, size=9)
+            axes[2 * i + 1].set_title(where.replace(", ", "\n", 1) + "\naccuracy, PGD-20", color=INK, size=9)
             axes[2 * i + 1].tick_params(labelleft=False)
     return figure
 

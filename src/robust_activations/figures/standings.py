@@ -289,15 +289,14 @@ def added_in_words(one: Standings) -> str:
         for name, own in more.items()
     )
     seeds = listed(map(str, sorted({seed for own in more.values() for seed in own} - {*first})))
-    both = "; ".join(
-        f"{style.title(name)}: {p_value(p_over_seeds(one, name))}, where one look would have "
-        f"{p_value(p_over_seeds(one, name, looks=1))}"
+    both = listed(
+        f"{style.title(name)} {p_value(p_over_seeds(one, name))} ({p_value(p_over_seeds(one, name, looks=1))})"
         for name in more
     )
     return (
         f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
-        f"({looks}). So p is that of two looks, of which either may find something by chance ({both}; before the "
-        "correction)."
+        f"({looks}). Whoever looks twice gives chance two tries, so p over seeds is that of both looks, in brackets "
+        f"that of one, before the correction: {both}."
     )
 
 

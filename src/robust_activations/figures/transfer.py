@@ -88,12 +88,14 @@ def wiring(pairs: Sequence[tuple[Run, Run]]) -> Figure:
 
     Colours are numbers of channels. Squares are sites behind the addition of a residual block.
     """
-    with stacked([1.3] * len(pairs), 0.35) as (figure, axes):
+    colour: dict[int, str] = {}
+    with stacked([1.3] * len(pairs), 0.7) as (figure, axes):
         for ax, (donor, run) in zip(axes, pairs, strict=True):
             one, other = network(donor), network(run)
             channels = {site: len(_gate(module)) for site, module in activations.modules(one)}
             mapping = sources(one, other)
-            colour = dict(zip(dict.fromkeys(channels.values()), STAGES, strict=False))
+            for count in channels.values():
+                colour.setdefault(count, STAGES[len(colour) % len(STAGES)])
             x = {site: (i + 0.5) / len(channels) for i, site in enumerate(channels)}
             for i, (site, source) in enumerate(mapping.items()):
                 look: dict[str, Any] = {"color": colour[channels[source]], "ms": 3.6, "lw": 0.9, "clip_on": False}
@@ -108,7 +110,9 @@ def wiring(pairs: Sequence[tuple[Run, Run]]) -> Figure:
             for spine in ax.spines.values():
                 spine.set_visible(False)
         marks = {INSIDE: "stem, or inside a block", AFTER: "behind a block's sum"}
-        legend(figure, [Line2D([], [], ls="", color=INK, marker=m, ms=4, label=words) for m, words in marks.items()])
+        keys = [Line2D([], [], ls="", color=INK, marker=m, ms=4, label=words) for m, words in marks.items()]
+        keys += [Line2D([], [], color=one, label=f"{count} channels") for count, one in colour.items()]
+        legend(figure, keys)
     return figure
 
 

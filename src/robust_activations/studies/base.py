@@ -233,7 +233,7 @@ def compare(
         else:
             label, why = decided(p, mean, (low, high) if several else None, over)
         interval = f",{f' over {over}' if several else ''} [{100 * low:+.1f}, {100 * high:+.1f}]"
-        kind = "McNemar" if len(pairs) == 1 else "paired t"
+        kind = "McNemar" if len(pairs) == 1 else "over images"
         test = f"{kind} p = {p:.2g} {f'(corrected for {times}) ' if times > 1 else ''}" if not margin else ""
         gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names))  # no -0.0
         measured = f"{gain:+.1f} points under {attacks}{interval if several or margin else ''}; {test}"

@@ -58,7 +58,7 @@ def compare_measure(
         label, why = decided(p, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
         images, corrected = _seen(each), f"(corrected for {times}) " if times > 1 else ""
         shown = f"{255 * mean:+.3g}/255" if measure == "radius" else f"{mean:+.3g}"
-        measured = f"mean {measure} {shown}; paired t p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
+        measured = f"mean {measure} {shown}; over images p = {p:.2g} {corrected}({counted(pairs)}, {images} images)"
         return Verdict(label, measured, ids(pairs), why, seeds_of(pairs))
 
     return on_each_dataset(_measured(records, runs, first, second, measure), judge)
