@@ -82,7 +82,7 @@ def _draw(ax: Axes, blocks: Sequence[tuple[list[str], list[Dot]]], height: float
         ax.text(0.01, place + GAP / 2, "\n".join(lines), va="top", color=INK, **words)
         for row, (where, said, at) in enumerate(own):
             y = middle + ROW * (row + 0.5)
-            ax.text(0.01, y, where, va="center", color=GREY, **words)
+            ax.text(0.01, y, where, va="center", color=INK, alpha=0.8, **words)
             _interval(ax, at, y, (low, high), LOOKS[said])
         place = end
 
