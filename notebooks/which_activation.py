@@ -252,7 +252,7 @@ for place, both in plans.items():
             title = f"{place}, {how}, n = {own[next(iter(own))][1].n}"
             panels[place, how] = sanity.falling({name: one for name, (_, one) in own.items()}, title, radius)
 
-# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 0.15 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 = 0.031 or on clean images, three epochs. One network each, best epoch; the list below says of which seed.", "name": "fig-choice-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the wider one lies below. The first n test images. Digits: trained with PGD-7 at ε = 38.25/255 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 or on clean images, three epochs. One network each, best epoch; the list below says of which seed.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())
 
 # %% tags=["remove-cell"]
@@ -260,7 +260,7 @@ words, small = [], next((one for one in scales if one.scale == "cpu"), None)
 for (place, how), panel in panels.items():
     at = panel.x.index(panel.mark)
     left = answers.left([100 * own[at].value for own in panel.curves.values()])
-    words.append(f"{place} at ε = {panel.x[at]:.2g}, {how}: {left} ({answers.of_seeds(seeds[place, how])}).")
+    words.append(f"{place} at ε = {panel.x[at]:g}/255, {how}: {left} ({answers.of_seeds(seeds[place, how])}).")
     if small and (place, how) == ("CIFAR-10", "trained on attacked images"):
         words[-1] += f" {answers.beside_mean(small, seeds[place, how])}"
 words += [

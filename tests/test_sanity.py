@@ -90,7 +90,7 @@ def test_curves_draw_shares_with_their_intervals():
 def test_falling_panels_can_be_compared():
     curve = Curve((0.0, 0.1), (9, 4), 10)
     (ax,) = sanity.curves(sanity.falling({"relu": curve}, "Digits", curve.radii[1])).axes
-    assert [*ax.lines[0].get_xdata()] == [0, 0.1]
+    assert ([*ax.lines[0].get_xdata()], ax.get_xlabel()) == ([0, 25.5], "ε · 255")
     assert [*ax.lines[0].get_ydata()] == pytest.approx([0.9, 0.4])
     low, high = ax.get_ylim()
     assert (low < 0, high > 1) == (True, True)

@@ -37,8 +37,9 @@ class Panel:
 def falling(curves: Mapping[str, Curve], title: str, mark: float) -> Panel:
     """Accuracy against ε with Wilson's interval, for each activation; all at the same radii. `mark` is one of them."""
     (radii,) = {curve.radii for curve in curves.values()}
+    x = [round(255 * radius, 4) for radius in radii]
     heights = {name: [Interval.share(count, curve.n) for count in curve.correct] for name, curve in curves.items()}
-    return Panel(radii, heights, "ε", whole=True, title=title, mark=mark)
+    return Panel(x, heights, "ε · 255", whole=True, title=title, mark=x[radii.index(mark)])
 
 
 def share(right: Bool[Tensor, " n"]) -> Interval:
