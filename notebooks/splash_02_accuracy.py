@@ -10,7 +10,7 @@
 # - what the paper claims about accuracy, and which of its numbers are known to us;
 # - how SPLASH's test error compares with that of each of the nine, with intervals and on the same images;
 # - whether it learns faster, by the curves of held-out accuracy;
-# - what it costs in parameters and in seconds, and how far seconds can be trusted;
+# - what it costs in parameters;
 # - why "the best of ten" is a weaker statement than it sounds.
 #
 # *Reading time: 19 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
@@ -341,27 +341,17 @@ note("s2_first", plain[first] if first else "nothing recorded yet")
 #
 # ## What it costs
 #
-# All trainable numbers of the network, and the seconds that an epoch of training took.
+# Trainable numbers: those of the network with ReLU, and how many more each of the others has. Activations that are not named learn nothing.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-
-
-def seconds(row):
-    """Training seconds of every epoch of all seeds."""
-    return [one["train_seconds"] for record in row.records for one in record.history if "train_seconds" in one]
-
-
-parts = []
+lines = []
 for key, rows in places.items():
-    lines = []
-    for row in rows.values():
-        took, own = seconds(row), row.records[0].parameters
-        more = own - rows["relu"].records[0].parameters if "relu" in rows else None
-        cells = [f"{np.median(took):.2f}", f"{min(took):.2f} to {max(took):.2f}"] if took else [NOTHING, NOTHING]
-        lines.append([row.label, f"{own:,}", NOTHING if more is None else f"{more:,}", *cells])
-    header = ["Activation", "Parameters", "More than with ReLU", "Seconds an epoch, median", "Least to greatest"]
-    parts += [f"*{titles[key]}*", table(header, lines)]
-Markdown("\n\n".join(parts))
+    if "relu" in rows:
+        plain_count = rows["relu"].records[0].parameters
+        more = {row.label: row.records[0].parameters - plain_count for row in rows.values()}
+        others = [f"{label} {count:,}" for label, count in more.items() if count and label != rows["splash"].label]
+        lines.append([titles[key], f"{plain_count:,}", f"{more[rows['splash'].label]:,}", ", ".join(others) or NOTHING])
+Markdown(table(["Where", "With ReLU", "SPLASH, more", "Others, more"], lines))
 
 # %% tags=["remove-cell"]
 rows = places[home]
@@ -377,24 +367,13 @@ narrow = [
 ]
 less = f"At scale cpu some networks are narrower than those that are counted on the page before: {listed(narrow)}."
 note("s2_narrow", less if narrow else "")
-spread = {
-    f"{row.label} on {plain[key]}": max(took) / min(took)
-    for key, rows in places.items()
-    for row in rows.values()
-    if (took := seconds(row))
-}
-widest = max(spread, key=spread.get)
-note("s2_widest", widest)
-note("s2_times", f"{spread[widest]:.1f}")
 
 # %% [markdown]
 # On the digits SPLASH adds {glue:text}`s2_more` numbers, {glue:text}`s2_each` in each of {glue:text}`s2_sites` layers:
 # $S + 1$ with $S = 7$. In that sense it is nearly free. {glue:text}`s2_narrow`
 #
-# **Seconds are rough.** Live runs are trained two at a time, and records of scale `cpu` were made on machines with
-# other work to do: with {glue:text}`s2_widest` the slowest epoch took {glue:text}`s2_times` times as long as the
-# fastest, for the same work. Timings made one after the other on a quiet machine are
-# on {doc}`/notebooks/cost`. What the paper says of training time was **not found**.
+# What it costs in time cannot be read from these records, made two at a time and on busy machines; {doc}`/notebooks/cost` has timings made one
+# after the other. What the paper says of training time was **not found**.
 #
 # ## Verdict
 
@@ -454,7 +433,7 @@ Markdown(made + (f" The records of this page are, {counted}." if counted else ""
 # - On the digits, SPLASH is more accurate beyond chance than: {glue:text}`s2_better`; less: {glue:text}`s2_worse`; not
 #   told apart: {glue:text}`s2_rest`.
 # - Verdict so far: {glue:text}`s2_stands`.
-# - It adds eight numbers a layer; seconds of runs that share a machine do not tell what it costs in time.
+# - It adds eight numbers a layer. What it costs in time: {doc}`/notebooks/cost`.
 # - Of ten equal networks one is always the best. A lead has to be larger than chance makes it.
 #
 # ## Questionnaire
@@ -465,7 +444,6 @@ Markdown(made + (f" The records of this page are, {counted}." if counted else ""
 # 4. What does Holm's correction correct for, and why nine and not ten?
 # 5. Why has the interval over seeds to exclude 0 as well?
 # 6. How many parameters does SPLASH with S = 7 add to ResNet-20, which has 19 activations?
-# 7. Why can the seconds of these records not rank the activations?
 #
 # ## Exercises
 
