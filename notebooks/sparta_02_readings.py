@@ -206,23 +206,24 @@ Markdown("\n\n".join(parts))
 
 # %% tags=["remove-cell"]
 def against(rows, baseline, attack, names=None):
-    """Names of rows with an error below and above the baseline's beyond chance, and of the rest; Holm's correction."""
+    """Whose error is lower or higher than the baseline's beyond chance, with Holm's correction, in words."""
     others = [row for name, row in rows.items() if name != baseline and (names is None or name in names)]
-    return map(listed, comparisons.told_apart(comparisons.against(rows[baseline], others, attack)))
+    found = comparisons.told_apart(comparisons.against(rows[baseline], others, attack))
+    than = "R2" if baseline == "sparta" else rows[baseline].label
+    return comparisons.told_in_words(found, f"with a lower error than {than}", f"with a higher error than {than}")
 
 
 words, brief = [], []
 for scale, rows in adversarial.items():
-    said = []
-    for attack, what in (("pgd50", "Under PGD-50"), ("clean", "On clean images")):
-        lower, higher, rest = against(rows, "relu", attack)
-        said.append(f"{what}, lower error than ReLU beyond chance: {lower}; higher: {higher}; not told apart: {rest}.")
+    said = [
+        f"{what}: {against(rows, 'relu', attack)}."
+        for attack, what in (("pgd50", "Under PGD-50, against ReLU"), ("clean", "On clean images"))
+    ]
     words.append(f"**Scale `{scale}`.** {' '.join(said)}")
-    lower, higher, _ = against(rows, "relu", "pgd50")
     ordered = [row.label for row in results.ranked(rows.values()) if not row.collapsed]
     brief.append(
-        f"at scale `{scale}` lower error than ReLU beyond chance: {lower}; higher: {higher} (the least error has "
-        f"{ordered[0]}, the most {ordered[-1]})"
+        f"at scale `{scale}`, against ReLU: {against(rows, 'relu', 'pgd50')} (the least error has {ordered[0]}, the most "
+        f"{ordered[-1]})"
     )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -241,10 +242,8 @@ words = []
 for scale, rows in adversarial.items():
     if "sparta" not in rows:
         continue
-    lower, higher, rest = against(rows, "sparta", "pgd50", [name for name in rows if name != "relu"])
-    words.append(
-        f"At scale `{scale}`, under PGD-50, lower error than R2 beyond chance: {lower}; higher: {higher}; not told apart: {rest}."
-    )
+    said = against(rows, "sparta", "pgd50", [name for name in rows if name != "relu"])
+    words.append(f"At scale `{scale}`, under PGD-50, against R2: {said}.")
 rivals = " ".join(words)
 both = comparisons.paired(adversarial["digits"]["sparta"], adversarial["digits"]["denoise"])
 test, (mean, low, high) = both
@@ -283,11 +282,8 @@ Markdown("\n\n".join(parts))
 words = []
 for objective, by_scale in others.items():
     for scale, rows in by_scale.items():
-        lower, higher, rest = against(rows, "relu", "pgd20")
-        words.append(
-            f"{titles[objective]}, scale `{scale}`, under PGD-20, lower error than ReLU beyond chance: {lower}; higher: "
-            f"{higher}; not told apart: {rest}."
-        )
+        said = against(rows, "relu", "pgd20")
+        words.append(f"{titles[objective]}, scale `{scale}`, under PGD-20, against ReLU: {said}.")
 elsewise = " ".join(words)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -203,10 +203,8 @@ for scale, rows in scales.items():
     numbers = [row for label, row in rows.items() if label.startswith("S = ") and label != BASE]
     if (even := rows.get(study.EVEN)) and numbers:
         for attack, what in WHERE.items():
-            above, below, rest = comparisons.told_apart(comparisons.against(even, numbers, attack))
-            words.append(
-                f"At scale `{scale}`, {what}, above it: {listed(above)}; below it: {listed(below)}; not told apart: {listed(rest)}."
-            )
+            found = comparisons.told_apart(comparisons.against(even, numbers, attack))
+            words.append(f"At scale `{scale}`, {what}: {comparisons.told_in_words(found, 'above it', 'below it')}.")
 isolated = " ".join(words) or "None of them is recorded yet."
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -277,11 +275,7 @@ for scale in larger:
     said = []
     for attack, what in WHERE.items():
         found = [one for one in comparisons.against(rows[BASE], changed(rows), attack) if one.differs]
-        above, below = (
-            listed(f"{one.name} ({points(one.at.value)})" for one in found if (one.at.value > 0) == up)
-            for up in (True, False)
-        )
-        said.append(f"{what}, above the base {above}, below it {below}")
+        said.append(f"{what}, {listed(f'{one.name} ({points(one.at.value)})' for one in found)}")
     words.append(
         f"At scale {scale} ({data_title(run)}, {MODELS[run.model].title}, one seed each) these differ from the base beyond chance after Holm's "
         f"correction, in points: {'; '.join(said)}."

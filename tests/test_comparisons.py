@@ -55,6 +55,11 @@ def test_told_apart_as_the_table_prints_bold():
     rows = [Row(name, made(name, pgd50=correct)) for name, correct in (("silu", 150), ("gelu", 91), ("elu", 30))]
     found = comparisons.against(ROWS[0], rows)
     assert comparisons.told_apart(found) == (["silu"], ["elu"], ["gelu"])
+    said = comparisons.told_in_words(comparisons.told_apart(found), "above ReLU", "below it")
+    assert said == "silu above ReLU; elu below it; not told apart: gelu"
+    assert comparisons.told_in_words(comparisons.Told([], [], ["gelu"]), "", "") == (
+        "none of 1 is told apart beyond chance"
+    )
     bold = [row[0] for row in cells(tables.paired_table(ROWS[0], rows))[2:] if "**" in row[-1]]
     assert bold == ["silu", "elu"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from robust_activations import studies
 from robust_activations.errors import UserError
-from robust_activations.figures.prose import interval, p_value
+from robust_activations.figures.prose import interval, listed, p_value
 from robust_activations.figures.rows import Interval, Row
 from robust_activations.stats import Paired, holm, mcnemar, over_images, over_seeds
 
@@ -98,3 +98,11 @@ def told_apart(found: Iterable[Comparison]) -> Told:
     for one in found:
         (told.rest if not one.differs else told.above if one.at.value > 0 else told.below).append(one.name)
     return told
+
+
+def told_in_words(told: Told, above: str, below: str) -> str:
+    """`A and B with less error than ReLU; not told apart: C and D`, or `none of 4 is told apart beyond chance`."""
+    sides = [f"{listed(names)} {side}" for names, side in ((told.above, above), (told.below, below)) if names]
+    if not sides:
+        return f"none of {len(told.rest)} is told apart beyond chance"
+    return "; ".join([*sides, *([f"not told apart: {listed(told.rest)}"] if told.rest else [])])
