@@ -266,9 +266,10 @@ words = []
 for scale, (first, others, attack) in choices.items():
     if found := comparisons.against(first, others, attack):
         biggest = max(found, key=lambda one: abs(one.at.value))
+        said = comparisons.told_in_words(comparisons.told_apart(found), "above it", "below it")
         words.append(
-            f"**Scale `{scale}`.** Beyond chance differ: {listed(one.name for one in found if one.differs)}, of {len(found)} "
-            f"choices. The largest difference is {points(biggest.at.value)} points ({biggest.name})."
+            f"**Scale `{scale}`**, against {first.label}: {said}. The largest difference is {points(biggest.at.value)} points "
+            f"({biggest.name})."
         )
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -122,7 +122,8 @@ ANSWERS = {
         supported="Under adversarial training it was ahead of ReLU.",
         contradicted="No: under adversarial training it was behind ReLU.",
         undecided="Under adversarial training our records do not tell it from ReLU.",
-    ),
+    )
+    + answers.on_clean(best, "splash"),
     "A gate that sees the neighbourhood (Sparta)?": claims.advice(
         judged,
         "sparta-silu",

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 import tiny
-from made import entries, held, right
+from made import entries, held, made, right
 from robust_activations import studies
 from robust_activations.figures import answers, choice, prices, standings
 from robust_activations.figures.measured import Benchmarks, Recorded
+from robust_activations.figures.standings import Standings
 from robust_activations.studies import Claim, Judged, Reported, Verdict, protocol
 from robust_activations.studies.base import Points
 from robust_activations.studies.curves import Curve
@@ -303,3 +304,16 @@ def test_the_seed_of_a_network_and_its_luck_are_told():
 def test_what_is_left_is_a_share_or_a_range():
     assert answers.left([0.0, 0.0]) == "all are at 0\N{NO-BREAK SPACE}%"
     assert answers.left([30.2, 33.0]) == "they lie between 30.2 and 33\N{NO-BREAK SPACE}%"
+
+
+def test_what_is_told_on_clean_images_is_told_where_seeds_agree():
+    ahead = [
+        made(name, clean=clean + seed, seed=seed) for name, clean in (("relu", 150), ("silu", 160)) for seed in (0, 1)
+    ]
+    one = Standings("cpu", tuple(ahead))
+    assert (
+        answers.on_clean(one, "silu")
+        .replace("\N{NO-BREAK SPACE}", " ")
+        .startswith(" On clean images it is +5.0 [+5.0, +5.0] points from ReLU over 2 seeds at scale `cpu`")
+    )
+    assert answers.on_clean(Standings("cpu", tuple(ahead[::2])), "silu") == ""

@@ -16,7 +16,7 @@ from robust_activations.figures.claims import UNTESTED, by_data, measured
 from robust_activations.figures.comparisons import against, span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points, table
-from robust_activations.figures.rows import DATA, Row, data_title
+from robust_activations.figures.rows import DATA, Interval, Row, data_title
 from robust_activations.figures.standings import (
     Standings,
     added_in_words,
@@ -200,6 +200,17 @@ def undecided(judged: Iterable[Judged], name: str, otherwise: str) -> str:
     if tested and any(part.label != "undecided" for part in tested[-1].parts.values()):
         return f"Our records do not say the same on all data ({by_data(tested[-1])})."
     return otherwise
+
+
+def on_clean(one: Standings, name: str) -> str:
+    """How far an activation is from ReLU on clean images, where the interval over seeds excludes 0; else nothing."""
+    values, (mean, low, high) = over(one, name, "clean")
+    if len(values) < 2 or low <= 0 <= high:
+        return ""
+    return (
+        f" On clean images it is {span(Interval(mean, low, high))} points from ReLU over {len(values)} seeds at scale "
+        f"`{one.scale}`, which was not asked beforehand."
+    )
 
 
 def scale_names(scales: Iterable[Standings]) -> str:
