@@ -32,7 +32,7 @@ from robust_activations.stats import holm, wilson
 from robust_activations.studies.sparta import NOISE
 
 DONOR, FROZEN = "donor", "frozen"  # as `studies.sparta.transfer` names them
-STAGES = ("#000000", "#D55E00", "#0072B2", "#009E73")
+STAGES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 INSIDE, AFTER = "o", "s"  # markers of the two places of a residual block
 
 
