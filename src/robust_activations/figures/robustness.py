@@ -48,7 +48,7 @@ def ranking(*scales: Standings) -> Figure:
     }
     figure = results.dots(panels, ("pgd50",), baseline=style.title("relu"))
     for ax in figure.axes:
-        ax.set_xlabel("accuracy under PGD-50")
+        ax.set_xlabel("accuracy")
     return figure
 
 
