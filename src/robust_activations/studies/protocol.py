@@ -139,8 +139,8 @@ def recipe(scale: str) -> Callable[..., Run]:
 
 
 def light(scale: str) -> dict[str, Any]:
-    """What no ranking shows is attacked more cheaply at digits, trained while the book is built, and at gpu, where
-    AutoAttack and PGD-50 on all images take longer than the training."""
+    """What no ranking shows is attacked more cheaply at digits, trained while the book is built, and at gpu, where by
+    arithmetic AutoAttack and PGD-50 on all images take longer than the training."""
     if scale == "digits":
         return {"suite": Suite(attacks=("clean", "fgsm", "pgd20"), square_n=50, square_queries=100, last=LAST)}
     if scale == "gpu":
