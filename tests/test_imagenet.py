@@ -134,7 +134,7 @@ def test_every_kind_of_jpeg(tmp_path: Path) -> None:
 
 
 def test_the_sum_says_which_files(root: Path, imagenet: Dataset, tmp_path: Path) -> None:
-    assert imagenet.sha256 == data.load("imagenet", root, image_size=32).sha256 == imagenet.to("cpu").sha256
+    assert imagenet.sha256 == data.load("imagenet", root, image_size=32).sha256
     (tmp_path / "imagenet").symlink_to(root / "imagenet")
     assert data.load("imagenet", tmp_path, image_size=SIDE).sha256 == imagenet.sha256
     file = root / "imagenet" / "val" / "n00002" / "0.JPEG"
