@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tiny
-from robust_activations import activations, checkpoints, cli, data, evaluation, ledger, models, runs, studies
+from robust_activations import activations, campaigns, checkpoints, cli, data, evaluation, ledger, models, runs, studies
 from robust_activations.ledger import Ledger
 from tiny import files, full_disk
 
@@ -72,7 +72,9 @@ def test_run_by_default_keeps_to_the_project(call, only_tiny, tmp_path, monkeypa
 
 def test_only_matches_labels_and_ids(call, only_tiny, tmp_path, monkeypatch):
     wanted = []
-    monkeypatch.setattr(runs, "campaign", lambda todo, **__: wanted.append([run for _, run in todo]) or runs.Progress())
+    monkeypatch.setattr(
+        campaigns, "campaign", lambda todo, **__: wanted.append([run for _, run in todo]) or campaigns.Progress()
+    )
     for glob in ("*silu*", "*/silu/*", "*seed1", tiny.RUNS[2].id, f"{tiny.RUN.id[:6]}*", "*"):
         call("run", "tiny", "--only", glob)
     relu, pssilu, silu = tiny.RUNS
@@ -85,13 +87,13 @@ def test_studies_take_turns(call, monkeypatch):
     other = replace(tiny.STUDY, name="other", at=lambda scale: [silu, replace(relu, seed=1)])
     monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny.STUDY, "other": other})
     work = []
-    monkeypatch.setattr(runs, "campaign", lambda todo, **__: work.extend(todo) or runs.Progress())
+    monkeypatch.setattr(campaigns, "campaign", lambda todo, **__: work.extend(todo) or campaigns.Progress())
     call("run", "all", "--quiet")
     assert work == [("tiny", relu), ("other", silu), ("tiny", pssilu), ("other", replace(relu, seed=1))]
 
 
 def test_a_budget_that_is_over_says_what_is_left_and_how_long_it_may_take(call, only_tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "in_parallel", lambda words, jobs: 0)
+    monkeypatch.setattr(campaigns, "in_parallel", lambda words, jobs: 0)
     ledger.write(tiny.record(), tmp_path / "ledger", "tiny")
     places = ("--data", tmp_path, "--ledger", tmp_path / "ledger")
     for words in ((), ("--jobs", "2")):
@@ -272,8 +274,8 @@ def test_help(call, words):
     ],
 )
 def test_mistakes_take_one_line_and_do_nothing(call, only_tiny, made, tmp_path, monkeypatch, words, pattern):
-    monkeypatch.setattr(runs, "campaign", lambda *_, **__: pytest.fail("worked"))
-    monkeypatch.setattr(runs, "in_parallel", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(campaigns, "campaign", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr(campaigns, "in_parallel", lambda *_, **__: pytest.fail("worked"))
     monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("worked"))
     assert_one_line(call(*words.replace("CHECKPOINT", str(checkpoint(made))).split()), pattern)
     assert files(tmp_path) == {}

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 import tiny
-from robust_activations import cli, runs
+from robust_activations import campaigns, cli
 from tiny import files, started, under_way, wait_for
 
 
@@ -24,13 +24,13 @@ def test_ctrl_c_anywhere_is_one_line(call, only_tiny, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "campaign", interrupted)
+    monkeypatch.setattr(campaigns, "campaign", interrupted)
     status, out, err = call("run", "tiny")
     assert (status, out) == (130, "")
     assert err.strip() == "robust-activations: stopped; the same command goes on from the last epoch or attack"
 
 
-def finish(folder: Path, made: Path) -> runs.Progress:
+def finish(folder: Path, made: Path) -> campaigns.Progress:
     """Goes on with what was stopped, and compares the weights with those of an undisturbed study."""
     done = tiny.campaign(folder)
     for run in tiny.RUNS:
@@ -48,7 +48,7 @@ def test_ctrl_c_while_training(made, tmp_path):
         process.kill()
     assert (process.returncode, out) == (130, "")
     assert err.strip() == "robust-activations: stopped; the same command goes on from the last epoch or attack"
-    assert finish(tmp_path, made) == runs.Progress(made=3)
+    assert finish(tmp_path, made) == campaigns.Progress(made=3)
 
 
 def free(folder: Path) -> bool:
@@ -81,13 +81,13 @@ def test_the_workers_end_with_their_parent(tmp_path, name):
 
 
 def test_a_worker_that_is_killed_is_no_success(monkeypatch):
-    monkeypatch.setattr(runs, "COMMAND", (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
-    assert runs.in_parallel([], 2) != 0
+    monkeypatch.setattr(campaigns, "COMMAND", (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
+    assert campaigns.in_parallel([], 2) != 0
 
 
 def test_jobs_get_the_same_words(call, only_tiny, monkeypatch):
     told = []
-    monkeypatch.setattr(runs, "in_parallel", lambda words, jobs: told.append((words, jobs)) or 0)
+    monkeypatch.setattr(campaigns, "in_parallel", lambda words, jobs: told.append((words, jobs)) or 0)
     words = ["--only", "*", "--budget", "9m", "--device", "cpu", "--data", "d", "--ledger", "l", "--quiet"]
     assert call("run", "tiny", *words, "--jobs", "64") == (0, "", "")
     ((passed, jobs),) = told

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import tiny
-from robust_activations import cluster, ledger, runs
+from robust_activations import campaigns, cluster, ledger
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger
 from tiny import campaign, files, numbers, under_way, wait_for
@@ -22,7 +22,7 @@ WORK = [("tiny", run) for run in LONG]
 HALF = cluster.Resources(gpus=0, cpus=0.5)  # so that one core has two workers
 
 
-def on_cluster(folder, wanted, **options) -> runs.Progress:
+def on_cluster(folder, wanted, **options) -> campaigns.Progress:
     places = {"folder": folder / "ledger", "root": folder / "data"}
     return cluster.campaign(wanted, "local", HALF, **places, progress=False, **options)
 
@@ -50,7 +50,7 @@ def test_a_worker_is_killed_and_a_run_fails(tmp_path, capfd):
     assert line.startswith(f"failed: {lost.label}: UserError: no images in /nowhere")
     records = Ledger(tmp_path / "ledger")
     assert sorted(files(tmp_path / "ledger")) == sorted(f"tiny/{run.id}.json" for run in LONG)
-    assert campaign(tmp_path / "alone", LONG) == runs.Progress(made=2)
+    assert campaign(tmp_path / "alone", LONG) == campaigns.Progress(made=2)
     expected = Ledger(tmp_path / "alone" / "ledger")
     for run in LONG:
         assert numbers(records[run]) == numbers(expected[run])
@@ -65,7 +65,7 @@ def test_what_needs_no_worker(tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setattr(cluster, "_connect", lambda *_: pytest.fail("started Ray"))
     ledger.write(tiny.record(), tmp_path / "ledger", "tiny")
-    assert on_cluster(tmp_path, [("tiny", tiny.RUN), *WORK], budget=1e-9) == runs.Progress(present=1, unfinished=2)
+    assert on_cluster(tmp_path, [("tiny", tiny.RUN), *WORK], budget=1e-9) == campaigns.Progress(present=1, unfinished=2)
 
 
 def test_without_ray(call, only_tiny, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 import tiny
-from robust_activations import ledger, paths, runs, studies
+from robust_activations import campaigns, ledger, paths, studies
 from robust_activations.errors import UserError
 
 
@@ -21,7 +21,7 @@ def _lent(tmp_path, monkeypatch):
     (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(studies, "STUDIES", {"lent": tiny.LENT})
-    monkeypatch.setattr(runs, "COMMAND", (sys.executable, tiny.__file__))
+    monkeypatch.setattr(campaigns, "COMMAND", (sys.executable, tiny.__file__))
 
 
 @pytest.mark.usefixtures("_lent")
@@ -48,7 +48,7 @@ def test_a_run_that_another_process_has_is_waited_for(monkeypatch):
             lock.release()
         return 0
 
-    monkeypatch.setattr(runs, "in_parallel", elsewhere)
+    monkeypatch.setattr(campaigns, "in_parallel", elsewhere)
     assert len(studies.collect("lent")) == 2
     assert len(rounds) == 4
 
@@ -57,5 +57,5 @@ def test_the_budget_holds_while_another_process_makes_the_donor(tmp_path):
     start = time.monotonic()
     with FileLock(tmp_path / "data" / "checkpoints" / f"{tiny.DONOR.id}.lock"):
         taker = replace(tiny.TAKER, seed=2)
-        assert tiny.campaign(tmp_path, [taker], budget=0.3) == runs.Progress(unfinished=1)
+        assert tiny.campaign(tmp_path, [taker], budget=0.3) == campaigns.Progress(unfinished=1)
     assert time.monotonic() - start < 30

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import tiny
 from helpers import digits, digits_cnn, random_images, same_tensors, seeded
-from robust_activations import distributed, runs
+from robust_activations import campaigns, distributed
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.data import Augment, Batches
 from robust_activations.errors import UserError
@@ -264,8 +264,8 @@ def test_killed_and_started_again(killed, folder, made):
     _, status, out, err = killed
     assert (status, out) == (1, ""), err
     assert [(folder / f"progress {rank}").read_text() for rank in range(WORLD)] == [
-        str(runs.Progress(made=2, present=1)),
-        str(runs.Progress()),
+        str(campaigns.Progress(made=2, present=1)),
+        str(campaigns.Progress()),
     ]
     records, expected = Ledger(folder / "campaign" / "ledger"), Ledger(made / "ledger")
     assert (len(records), records.broken) == (3, {})

@@ -13,7 +13,7 @@ import torch
 
 import tiny
 from helpers import unchecked
-from robust_activations import activations, data, ledger, models, paths, runs, studies
+from robust_activations import activations, campaigns, data, ledger, models, paths, studies
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -246,7 +246,7 @@ def project(tmp_path, monkeypatch) -> Path:
     (tmp_path / "_toc.yml").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(studies, "STUDIES", {"tiny": tiny.STUDY})
-    monkeypatch.setattr(runs, "COMMAND", (sys.executable, tiny.__file__))
+    monkeypatch.setattr(campaigns, "COMMAND", (sys.executable, tiny.__file__))
     return tmp_path
 
 
@@ -263,7 +263,7 @@ def test_collect_trains_what_is_missing_and_no_more(project, monkeypatch, capfd)
     }  # fmt: skip
     assert capfd.readouterr() == ("", "")  # nothing that would stand in the page
     before = files(project)
-    monkeypatch.setattr(runs, "in_parallel", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(campaigns, "in_parallel", lambda *_: pytest.fail("trained"))
     assert list(studies.collect("tiny")) == list(records)
     assert files(project) == before
 
@@ -276,12 +276,12 @@ def test_collect_waits_for_what_another_process_makes(project, monkeypatch):
         ledger.write(tiny.record(todo.pop()), paths.ledger("digits"), "tiny")
         return 0
 
-    monkeypatch.setattr(runs, "in_parallel", elsewhere)
+    monkeypatch.setattr(campaigns, "in_parallel", elsewhere)
     assert len(studies.collect("all", jobs=2)) == 3
 
 
 def test_collect_says_when_training_fails(project, monkeypatch):
-    monkeypatch.setattr(runs, "in_parallel", lambda *_: 2)
+    monkeypatch.setattr(campaigns, "in_parallel", lambda *_: 2)
     with pytest.raises(UserError, match="robust-activations run tiny"):
         studies.collect("tiny")
 
@@ -291,13 +291,13 @@ def test_collect_does_not_wait_for_broken_files(project, monkeypatch, capfd):
     for run in tiny.RUNS[1:]:
         ledger.write(tiny.record(run), folder, "tiny")
     ledger.path_of(folder, "tiny", tiny.RUN).write_text("{")
-    monkeypatch.setattr(runs, "in_parallel", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(campaigns, "in_parallel", lambda *_: pytest.fail("trained"))
     assert len(studies.collect("tiny")) == 2
     assert capfd.readouterr().err.count("skipped:") == 1
 
 
 def test_collect_trains_live_at_digits_alone(project, monkeypatch):
-    monkeypatch.setattr(runs, "in_parallel", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(campaigns, "in_parallel", lambda *_: pytest.fail("trained"))
     monkeypatch.setattr(studies, "STUDIES", {"tiny": replace(tiny.STUDY, at=lambda scale: tiny.RUNS)})
     assert len(studies.collect("tiny", "cpu")) == 0
     with pytest.raises(UserError, match="did you mean gpu"):

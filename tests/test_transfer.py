@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import tiny
 from helpers import digits_cnn, one_line, perturb, same_tensors
-from robust_activations import activations, ledger, models, paths, runs
+from robust_activations import activations, campaigns, ledger, models, paths, runs
 from robust_activations.activations import create
 from robust_activations.errors import UserError
 from robust_activations.ledger import Ledger
@@ -219,7 +219,7 @@ def values(record: ledger.Record) -> list[dict[str, Packed]]:
 
 
 def test_the_donor_first_and_what_it_has_learned_stays(tmp_path):
-    assert campaign(tmp_path, [DONOR, TAKER]) == runs.Progress(made=2)
+    assert campaign(tmp_path, [DONOR, TAKER]) == campaigns.Progress(made=2)
     records = Ledger(tmp_path / "ledger")
     donor, taker = records[DONOR], records[TAKER]
     assert taker.run == TAKER
@@ -231,10 +231,10 @@ def test_the_donor_first_and_what_it_has_learned_stays(tmp_path):
     assert all(first != second for first, second in zip(values(donor), packed(untrained).values(), strict=True))
     # Where nothing is frozen it is where learning starts.
     first = replace(TAKER, schedule=Schedule(epochs=1, batch_size=128, lr=1e-6, momentum=0.0))
-    assert campaign(tmp_path, [first]) == runs.Progress(made=1)
+    assert campaign(tmp_path, [first]) == campaigns.Progress(made=1)
     close, start = (arrays(Ledger(tmp_path / "ledger")[run]) for run in (first, DONOR))
     assert 0 < np.abs(close - start).max() < 1e-4
-    assert campaign(tmp_path, [DONOR, TAKER, first]) == runs.Progress(present=3)
+    assert campaign(tmp_path, [DONOR, TAKER, first]) == campaigns.Progress(present=3)
 
 
 def arrays(record: ledger.Record) -> np.ndarray:
@@ -259,14 +259,14 @@ def pretend(monkeypatch) -> list[tuple[str, str | None]]:
 def test_without_its_donor_a_run_is_left_out_with_a_note(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(paths, "ledger", lambda scale: tmp_path / "committed")
     made = pretend(monkeypatch)
-    assert campaign(tmp_path, [TAKER, tiny.RUN]) == runs.Progress(made=1, unfinished=1)
+    assert campaign(tmp_path, [TAKER, tiny.RUN]) == campaigns.Progress(made=1, unfinished=1)
     assert made == [(tiny.RUN.id, None)]
     out, err = capfd.readouterr()
     assert out == ""
     assert (
         err == f"left out {TAKER.label}: its donor {DONOR.id} has no record to take activations from; run that first\n"
     )
-    assert campaign(tmp_path, [DONOR, TAKER]) == runs.Progress(made=2)
+    assert campaign(tmp_path, [DONOR, TAKER]) == campaigns.Progress(made=2)
     assert made[1:] == [(DONOR.id, None), (TAKER.id, DONOR.id)]
 
 
@@ -276,7 +276,7 @@ def test_a_donor_in_the_committed_ledger_alone(tmp_path, monkeypatch):
     made = pretend(monkeypatch)
     ledger.write(tiny.record(DONOR, best_epoch=1, activations=LEARNED), tmp_path / "committed", "other")
     assert runs.donor_of(TAKER, tmp_path / "ledger").best_epoch == 1
-    assert campaign(tmp_path, [TAKER]) == runs.Progress(made=1)
+    assert campaign(tmp_path, [TAKER]) == campaigns.Progress(made=1)
     assert made == [(TAKER.id, DONOR.id)]
     ledger.write(tiny.record(DONOR, best_epoch=2, activations=LEARNED), tmp_path / "ledger", "tiny")
     assert runs.donor_of(TAKER, tmp_path / "ledger").best_epoch == 2
@@ -299,7 +299,7 @@ def test_a_run_waits_for_its_donor_under_way_elsewhere(tmp_path, monkeypatch):
     other = threading.Thread(target=elsewhere)
     other.start()
     assert held.wait(10)
-    assert campaign(tmp_path, [DONOR, TAKER]) == runs.Progress(made=1, elsewhere=1)
+    assert campaign(tmp_path, [DONOR, TAKER]) == campaigns.Progress(made=1, elsewhere=1)
     assert made == [(TAKER.id, DONOR.id)]
     other.join()
 
@@ -312,9 +312,9 @@ def test_a_donor_that_can_give_nothing_is_none(tmp_path, monkeypatch, text):
     path = ledger.path_of(tmp_path / "ledger", "a", DONOR)
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    assert campaign(tmp_path, [TAKER, tiny.RUN]) == runs.Progress(made=1, unfinished=1)
+    assert campaign(tmp_path, [TAKER, tiny.RUN]) == campaigns.Progress(made=1, unfinished=1)
     ledger.write(tiny.record(DONOR, activations=LEARNED), tmp_path / "committed", "other")
-    assert campaign(tmp_path, [TAKER]) == runs.Progress(made=1)
+    assert campaign(tmp_path, [TAKER]) == campaigns.Progress(made=1)
     assert made == [(tiny.RUN.id, None), (TAKER.id, DONOR.id)]
 
 
@@ -322,7 +322,7 @@ def test_nobody_waits_for_a_donor_when_time_is_up(tmp_path):
     lock = tmp_path / "data" / "checkpoints" / f"{DONOR.id}.lock"
     lock.parent.mkdir(parents=True)
     with FileLock(lock):
-        assert campaign(tmp_path, [TAKER], budget=0.0) == runs.Progress(unfinished=1)
+        assert campaign(tmp_path, [TAKER], budget=0.0) == campaigns.Progress(unfinished=1)
 
 
 def test_two_processes_with_a_donor(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from robust_activations import cli, ledger, runs, studies
+from robust_activations import campaigns, cli, ledger, runs, studies
 from robust_activations.attacks import PGD, Threat
 from robust_activations.evaluation import Check, Evaluation, Outcome, Suite
 from robust_activations.ledger import Ledger, Record
@@ -87,15 +87,29 @@ def numbers(record: Record) -> dict:
     return strip(json.loads(ledger.dumps(record)))
 
 
-def campaign(folder: Path, wanted: list[Run] = RUNS, **options) -> runs.Progress:
+def campaign(folder: Path, wanted: list[Run] = RUNS, **options) -> campaigns.Progress:
     """Makes these runs in this process; records go to `ledger`, all else to `data` in the folder."""
     places = {"folder": folder / "ledger", "root": folder / "data", "device": CPU}
-    return runs.campaign([("tiny", run) for run in wanted], **places, progress=False, **options)
+    return campaigns.campaign([("tiny", run) for run in wanted], **places, progress=False, **options)
 
 
 def files(folder: Path) -> dict[str, bytes]:
     """Everything in a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def weights(folder: Path, run: Run) -> dict[str, bytes]:
+    """The checkpoints of a run that was made in this folder."""
+    return files(folder / "data" / "checkpoints" / run.id)
+
+
+def assert_as_in(made: Path, folder: Path) -> None:
+    """Every record and every weight is bit for bit the same, and nothing else is left."""
+    ours, theirs = Ledger(folder / "ledger"), Ledger(made / "ledger")
+    for run in RUNS:
+        assert numbers(ours[run]) == numbers(theirs[run])
+        assert weights(folder, run) == weights(made, run)
+    assert len(files(folder / "ledger")) == len(RUNS)
 
 
 @contextmanager
@@ -154,7 +168,7 @@ train = runs.train
 def install() -> None:
     """Only these studies exist, here and in the workers."""
     studies.STUDIES = {"tiny": STUDY, "lent": LENT}
-    runs.COMMAND = (sys.executable, __file__)
+    campaigns.COMMAND = (sys.executable, __file__)
     runs.train = slow_train
 
 

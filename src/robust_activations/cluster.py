@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from robust_activations import ledger, paths, runs
+from robust_activations import campaigns, ledger, paths, runs
 from robust_activations.errors import UserError
 from robust_activations.evaluation import check_installed
 from robust_activations.ledger import Ledger, Record
@@ -42,7 +42,7 @@ def campaign(
     root: Path,
     budget: float | None = None,
     progress: bool = True,
-) -> runs.Progress:
+) -> campaigns.Progress:
     """Makes the records that the ledger lacks, the first ones first, until `budget` seconds are over.
 
     Each run comes with the name of its study. All machines need this library, and `root` in a folder that they share:
@@ -52,13 +52,13 @@ def campaign(
     **Raises** `UserError` if Ray is not installed, not there, or too small, and at the end if a run has failed.
     """
     ray, deadline = _ray(), None if budget is None else time.time() + budget
-    done, known, failed, total = runs.Progress(), Ledger(folder), 0, len(work)
+    done, known, failed, total = campaigns.Progress(), Ledger(folder), 0, len(work)
     with ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, desc="cluster", disable=not progress, unit="run"))
         todo = []
         for study, run in work:
             # Locked here, where the records are written, until the end: a worker may be lost.
-            if claimed := runs.claim(run, study, known, root, done, lambda: not _over(deadline)):
+            if claimed := campaigns.claim(run, study, known, root, done, lambda: not _over(deadline)):
                 stack.enter_context(claimed)
                 todo.append((study, run))
             else:

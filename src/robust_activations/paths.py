@@ -10,7 +10,7 @@ from pathlib import Path
 SCALES = ("digits", "cpu", "gpu", "paper")
 PACKAGE = Path(__file__).parent
 # What no result depends on: a change here needs no new training.
-SHOWS = ("__main__", "cli", "cluster", "estimates", "figures", "stats", "studies")
+SHOWS = ("__main__", "campaigns", "cli", "cluster", "estimates", "figures", "stats", "studies")
 
 # What a result depends on besides: whose versions count.
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "foolbox", "pyautoattack")

@@ -13,10 +13,10 @@ from robust_activations.errors import UserError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from robust_activations import distributed, paths, runs, studies
+    from robust_activations import campaigns, distributed, paths, runs, studies
 
     if arguments.worker:
-        runs.end_with_parent()
+        campaigns.end_with_parent()
     (scale,) = scales(arguments.scale or "digits")
     there = {study.name: study.runs(scale) for study in studies.get(arguments.study)}
     wanted = {name: [one for one in ones if _matches(one, arguments.only)] for name, ones in there.items()}
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         device = runs.device_of(distributed.device_name(arguments.device))
         if arguments.jobs > 1:
-            status = runs.in_parallel(_words(arguments, scale), min(arguments.jobs, len(todo)))
+            status = campaigns.in_parallel(_words(arguments, scale), min(arguments.jobs, len(todo)))
             if not arguments.quiet:
                 _say_rest(todo, work["folder"], scale)
             return status
         if distributed.launched():
             distributed.start(device)
-        total = runs.campaign(todo, device=device, sync_bn=arguments.sync_bn, **work)
+        total = campaigns.campaign(todo, device=device, sync_bn=arguments.sync_bn, **work)
     if not arguments.quiet and not distributed.rank():
         print(
             f"{total.made} made, {total.present} there before, {total.elsewhere} under way elsewhere, "

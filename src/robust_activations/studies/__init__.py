@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain, zip_longest
 
-from robust_activations import paths, runs
+from robust_activations import campaigns, paths
 from robust_activations.errors import UserError, unknown
 from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
@@ -77,9 +77,9 @@ def collect(name: str, scale: str = "digits", *, jobs: int = 2) -> Ledger:
             labels = ", ".join(run.label for run in missing[:3])
             raise UserError(f"runs of {name} were left out: {labels}; `robust-activations run {name}` says why")
         words = ["run", name, "--scale", scale, "--ledger", str(folder), "--quiet"]
-        if runs.in_parallel(words, min(jobs, len(missing))):
+        if campaigns.in_parallel(words, min(jobs, len(missing))):
             raise UserError(f"not all runs of {name} could be made; `robust-activations run {name}` says why")
-        before, busy = missing, any(runs.under_way(run, paths.data(scale)) for run in missing)
+        before, busy = missing, any(campaigns.under_way(run, paths.data(scale)) for run in missing)
 
 
 def ledgers(scales: Iterable[str] = SCALES) -> dict[str, Ledger]:
