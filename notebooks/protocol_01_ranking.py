@@ -41,7 +41,7 @@ from scipy import stats
 
 from robust_activations.figures import style
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import box, listed, note
 from robust_activations.figures.rows import ATTACKS, data_title, norm
 
 run = protocol.recipe(main.scale)("relu")
@@ -181,11 +181,11 @@ titles = {one.scale: f"Scale `{one.scale}` ({one.title()})" for one in scales}
 Markdown(
     "\n\n".join(
         f"**{titles[one.scale]}.** {standings.against_relu_in_words(one)}\n\n"
-        + (f"::::{{dropdown}} The table of the digits\n{standings.difference_table(one)}\n::::"
-           if one is digits and one is not main else standings.difference_table(one))
+        + (box("The table of the digits", text) if one is digits and one is not main else text)
         for one in scales
+        for text in [standings.difference_table(one)]
     )
-)  # fmt: skip
+)
 
 # %% [markdown]
 # *Accuracies with 95 % Wilson intervals, first seed, best epoch. The difference, and the images that only one of the two gets right, are under PGD-50;

@@ -43,7 +43,7 @@ relu = quality["none"]
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import MINUS, listed, note, p_said, points, titled
+from robust_activations.figures.prose import MINUS, box, listed, note, p_said, points, titled
 
 LABELS = {
     "none": "plain ReLU",
@@ -215,12 +215,12 @@ results.dots(titled({scale: list(rows.values()) for scale, rows in scales.items(
 # p-values of each table are corrected for being several (Holm). First robustness, then clean accuracy.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, rows in scales.items():
     first, *others = rows.values()
     found = [tables.paired_table(first, others, attack, heading="Slope in training") for attack in ("pgd50", "clean")]
-    parts += [f"*Scale `{scale}`*", *found]
-Markdown("\n\n".join(parts))
+    parts[f"Scale `{scale}`"] = "\n\n".join(found)
+Markdown(box("Each against plain ReLU", parts))
 
 
 # %% tags=["remove-cell"]

@@ -198,28 +198,28 @@ note("index", index)
 #
 # With ε large enough every image can become any other, and no network that can give more than one answer can be right. If its
 # accuracy stays up, it is the attack that fails. (One that always gives the same answer keeps that class's share: it has
-# collapsed.) PGD-20 with steps of ε/4, all the way to ε = 1:
+# collapsed.) PGD-20 with steps of ε/4, all the way to ε = 255/255, the full range of a pixel:
 
 # %%
-radii = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+radii = (12.75, 25.5, 38.25, 51, 63.75, 76.5, 102, 153, 255)  # in 255ths
 
 
 def at_radius(name, radius):
-    return under_attack(networks[name], x[some], y[some], Threat("linf", str(radius)), PGD(steps=20))
+    return under_attack(networks[name], x[some], y[some], Threat("linf", f"{radius}/255"), PGD(steps=20))
 
 
 by_radius = {name: [clean[name][some], *(at_radius(name, radius) for radius in radii)] for name in networks}
 
-# %% mystnb={"image": {"alt": "Accuracy against epsilon from 0 to 1 for ReLU, SiLU and GELU: close together near 100 percent at 0, falling steeply, and at 0 percent for the second half of the axis.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 against ε, in units of the full range of a pixel, with 95 % Wilson intervals, on the first {glue:text}`some` test images of the digits. The networks were trained with ε = {glue:text}`trained_eps`.", "name": "fig-sanity-radius"}} tags=["hide-input"]
-sanity.curves(Panel((0, *radii), {name: [share(one) for one in ones] for name, ones in by_radius.items()}, "ε"))
+# %% mystnb={"image": {"alt": "Accuracy against epsilon from 0 to 255/255 for ReLU, SiLU and GELU: close together near 100 percent at 0, falling steeply, and at 0 percent for the second half of the axis.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 against ε, with 95 % Wilson intervals, on the first {glue:text}`some` test images of the digits. Dotted: the ε that they were trained with.", "name": "fig-sanity-radius"}} tags=["hide-input"]
+heights = {name: [share(one) for one in ones] for name, ones in by_radius.items()}
+sanity.curves(Panel((0, *radii), heights, "ε · 255", mark=255 * threat.radius))
 
 # %% tags=["remove-cell"]
-note("trained_eps", f"{threat.radius:g}")
 zero = {
     name: next((radius for radius, one in zip(radii, ones[1:], strict=True) if not one.any()), None)
     for name, ones in by_radius.items()
 }
-to_zero = [f"{style.title(name)} {radius:g}" for name, radius in zero.items() if radius is not None]
+to_zero = [f"{style.title(name)} {radius:g}/255" for name, radius in zero.items() if radius is not None]
 never = [style.title(name) for name, radius in zero.items() if radius is None]
 rising = [
     style.title(name)

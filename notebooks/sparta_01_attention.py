@@ -35,7 +35,7 @@ run = sparta.objectives("digits")["pgd_at"]["sparta"]
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import box, listed, note
 from robust_activations.figures.rows import Row
 
 ledgers = studies.ledgers()
@@ -219,26 +219,26 @@ panels = {titled(scale, reading): rows for scale, found in properties.items() fo
 attention.left_over(panels)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, found in properties.items():
     for reading, rows in found.items():
         setting = results.setting([row.record for row in rows.values()], ("pgd20",))
-        parts.append(f"*{style.title(reading)}, scale `{scale}`: {setting}*")
-        parts.append(attention.error_table(list(rows.values()), ("clean", "pgd20"), "Gate"))
-Markdown("\n\n".join(parts))
+        heading = f"{style.title(reading)}, scale `{scale}`: {setting}"
+        parts[heading] = attention.error_table(list(rows.values()), ("clean", "pgd20"), "Gate")
+Markdown(box("Errors", parts))
 
 # %% [markdown]
 # Each against the full reading, on the same images (McNemar's exact test, and Holm's correction for the gates of a reading).
 # The tables count in points of *accuracy*: below zero means a higher error than 3×3.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, found in properties.items():
     for reading, rows in found.items():
         others = [row for gate, row in rows.items() if gate != "3×3"]
-        parts.append(f"*{style.title(reading)}, scale `{scale}`*")
-        parts += [tables.paired_table(rows["3×3"], others, attack, "Gate") for attack in ("pgd20", "clean")]
-Markdown("\n\n".join(parts))
+        both = [tables.paired_table(rows["3×3"], others, attack, "Gate") for attack in ("pgd20", "clean")]
+        parts[f"{style.title(reading)}, scale `{scale}`"] = "\n\n".join(both)
+Markdown(box("Each against 3×3", parts))
 
 
 # %% tags=["remove-cell"]

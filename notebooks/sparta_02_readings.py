@@ -35,7 +35,7 @@ records = studies.collect("protocol")  # and its seeds
 # %% tags=["remove-cell"]
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import listed, note, p_said, points, table, titled
+from robust_activations.figures.prose import box, listed, note, p_said, points, table, titled
 from robust_activations.figures.rows import ATTACKS, Row
 
 
@@ -180,12 +180,12 @@ Markdown(over)
 attention.errors(titled({scale: list(rows.values()) for scale, rows in adversarial.items()}))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, rows in adversarial.items():
     ordered = results.ranked(rows.values())
-    parts.append(f"*Scale `{scale}`: {results.setting([row.record for row in ordered])}*")
-    parts.append(attention.error_table(ordered, ("clean", "pgd20", "pgd50")))
-Markdown("\n\n".join(parts))
+    heading = f"Scale `{scale}`: {results.setting([row.record for row in ordered])}"
+    parts[heading] = attention.error_table(ordered, ("clean", "pgd20", "pgd50"))
+Markdown(box("Errors", parts))
 
 # %% [markdown]
 # *Lowest error under PGD-50 first. 95 % Wilson intervals.*
@@ -194,14 +194,12 @@ Markdown("\n\n".join(parts))
 # These tables count in points of *accuracy*: above zero means a lower error.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, rows in adversarial.items():
     others = [row for name, row in rows.items() if name != "relu"]
-    parts += [
-        f"*Scale `{scale}`*",
-        *(tables.paired_table(rows["relu"], others, attack) for attack in ("pgd50", "clean")),
-    ]
-Markdown("\n\n".join(parts))
+    both = [tables.paired_table(rows["relu"], others, attack) for attack in ("pgd50", "clean")]
+    parts[f"Scale `{scale}`"] = "\n\n".join(both)
+Markdown(box("Each against ReLU", parts))
 
 
 # %% tags=["remove-cell"]
@@ -230,12 +228,12 @@ for scale, rows in adversarial.items():
 Markdown("\n\n".join(words))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for scale, rows in adversarial.items():
     if "sparta" in rows:
         others = [row for name, row in rows.items() if name not in ("sparta", "relu")]
-        parts += [f"*Scale `{scale}`*", tables.paired_table(rows["sparta"], others)]
-Markdown("\n\n".join(parts))
+        parts[f"Scale `{scale}`"] = tables.paired_table(rows["sparta"], others)
+Markdown(box("Each against R2", parts))
 
 # %% tags=["remove-cell"]
 words = []
@@ -266,17 +264,17 @@ Markdown(f"{rivals} {denoising}")
 # one, which stands above each table. Networks trained with TRADES are attacked at the usual one.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 titles = {"standard": "Trained without attacks", "trades": "Trained with TRADES"}
 others = {objective: at_scales(objective) for objective in titles}
 for objective, by_scale in others.items():
     for scale, rows in by_scale.items():
         setting = results.setting([row.record for row in rows.values()], ("pgd20",))
-        parts.append(f"*{titles[objective]}, scale `{scale}`: {setting}*")
-        parts.append(attention.error_table(results.ranked(rows.values(), "pgd20"), ("clean", "pgd20")))
+        error = attention.error_table(results.ranked(rows.values(), "pgd20"), ("clean", "pgd20"))
         rest = [row for name, row in rows.items() if name != "relu"]
-        parts.append(tables.paired_table(rows["relu"], rest, "pgd20"))
-Markdown("\n\n".join(parts))
+        paired = tables.paired_table(rows["relu"], rest, "pgd20")
+        parts[f"{titles[objective]}, scale `{scale}`: {setting}"] = f"{error}\n\n{paired}"
+Markdown(box("Errors, and each against ReLU", parts))
 
 # %% tags=["remove-cell"]
 words = []

@@ -17,8 +17,9 @@
 from robust_activations import activations, data, paths, runs, studies
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import under_attack
-from robust_activations.figures import answers, claims, comparisons, critics, forest, plans, tables
+from robust_activations.figures import claims, comparisons, critics, forest, plans, tables
 from robust_activations.figures import sparta as attention
+from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.style import title
 from robust_activations.studies import sparta
 
@@ -249,35 +250,35 @@ Markdown(claims.caveats(judged))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 ADVICE = {
-    "Should a 3×3 gate (R2) take ReLU's place in adversarial training?": claims.advice(
+    "Should a 3×3 gate (R2) take ReLU's place in adversarial training?": advice(
         judged,
         "sparta-relu",
         supported="It was ahead. Look at the next line before you pay for it.",
         contradicted="No: it was behind.",
         undecided="Our records give no reason to.",
     ),
-    "Or is SiLU enough, which costs no convolution?": claims.advice(
+    "Or is SiLU enough, which costs no convolution?": advice(
         judged,
         "sparta-silu",
         supported="The gate was ahead of SiLU too.",
         contradicted="SiLU is enough: the gate was behind it.",
         undecided="As far as we can see: our records do not show that the gate adds anything to SiLU.",
     ),
-    "Does it cost clean accuracy?": claims.advice(
+    "Does it cost clean accuracy?": advice(
         judged,
         "sparta-clean",
         supported="No, it was more accurate than ReLU on clean images.",
         contradicted="Yes, it was less accurate than ReLU on clean images.",
-        undecided=answers.undecided(judged, "sparta-clean", "Our records do not tell it from ReLU on clean images."),
+        undecided="Our records do not tell it from ReLU on clean images.",
     ),
-    "Must the gate see neighbours?": claims.advice(
+    "Must the gate see neighbours?": advice(
         judged,
         "sparta-spatial",
         supported="Yes, in R1: the 3×3 gate was ahead of one that sees its own place alone.",
         contradicted="No, in R1: the gate that sees its own place alone was ahead.",
         undecided="Our records do not show that it must (R1); a 1×1 gate is cheaper.",
     ),
-    "Is it worth freezing the gates of another network?": claims.advice(
+    "Is it worth freezing the gates of another network?": advice(
         judged,
         "sparta-learned-elsewhere",
         supported="What the donor had learned was better than a random gate.",
@@ -285,7 +286,7 @@ ADVICE = {
         undecided="Our records do not tell a donor's gate from a random one.",
     ),
 }
-Markdown("\n".join(f"- **{question}** {answer}" for question, answer in ADVICE.items()))
+Markdown(answered(ADVICE))
 
 # %% [markdown]
 # What a gate costs in time is another bill: {doc}`/notebooks/cost`.

@@ -30,7 +30,7 @@ ORDER = (*splash.NINE, "splash")
 import numpy as np
 from IPython.display import Markdown
 
-from robust_activations.figures.prose import NOTHING, interval, listed, note, table
+from robust_activations.figures.prose import NOTHING, box, interval, listed, note, table
 from robust_activations.figures.rows import place_title, setting
 from robust_activations.models import REGISTRY as MODELS
 
@@ -148,7 +148,7 @@ results.values(panels, "test error, %")
 # The same in numbers, beside the column that the paper would fill:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for key, rows in places.items():
     lines = []
     for row in rows.values():
@@ -157,8 +157,8 @@ for key, rows in places.items():
             [row.label, NOTHING, error_cell(row), str(len(row.records)), ", ".join(f"{size:,}" for size in sizes)]
         )
     header = ["Activation", "*Reported*<br>error, %", "*Measured*<br>error, %", "*Measured*<br>seeds", "n"]
-    parts += [f"*{titles[key]}*", table(header, lines)]
-Markdown("\n\n".join(parts))
+    parts[titles[key]] = table(header, lines)
+Markdown(box("Errors, reported and measured", parts))
 
 
 # %% tags=["remove-cell"]
@@ -207,11 +207,11 @@ Markdown("\n\n".join(words))
 # every image.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
+parts = {}
 for key, rows in places.items():
     others = [row for name, row in rows.items() if name != "splash"]
-    parts += [f"*{titles[key]}*", tables.paired_table(rows["splash"], others, "clean")]
-Markdown("\n\n".join(parts))
+    parts[titles[key]] = tables.paired_table(rows["splash"], others, "clean")
+Markdown(box("Each against SPLASH", parts))
 
 # %% tags=["remove-cell"]
 

@@ -42,7 +42,7 @@ from IPython.display import Markdown
 
 from robust_activations.distances import cw
 from robust_activations.evaluation import SUITE
-from robust_activations.figures.prose import MINUS, NOTHING, listed, note, p_said, points, table
+from robust_activations.figures.prose import MINUS, NOTHING, box, listed, note, p_said, points, table
 from robust_activations.figures.rows import place_title
 
 titles = {(scale, place): place_title(*place) + (f" ({scale})" if scale != "digits" else "") for scale, place in duels}
@@ -136,10 +136,7 @@ note("s3_seeds", len(shown[home].old))
 distances.rates(shown)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for title, duel in shown.items():
-    parts += [f"*{title}: success in %*", distances.success_table(duel)]
-Markdown("\n\n".join(parts))
+Markdown(box("Success in %", {title: distances.success_table(duel) for title, duel in shown.items()}))
 
 # %% tags=["remove-cell"]
 fallen = [
@@ -165,10 +162,7 @@ Markdown(f'*With 95 % Wilson intervals, "of" the images that were right before.*
 distances.within(shown)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for title, duel in shown.items():
-    parts += [f"*{title}: median ℓ2 distance*", distances.median_table(duel)]
-Markdown("\n\n".join(parts))
+Markdown(box("Median ℓ2 distances", {title: distances.median_table(duel) for title, duel in shown.items()}))
 
 # %% [markdown]
 # *With 95 % bootstrap intervals over the images. Medians and not means: where an attack finds nothing, the distance is
@@ -203,10 +197,7 @@ Markdown(
 # difference in accuracy.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for title, duel in shown.items():
-    parts += [f"*{title}*", distances.compared_table(duel)]
-Markdown("\n\n".join(parts))
+Markdown(box("The comparisons", {title: distances.compared_table(duel) for title, duel in shown.items()}))
 
 
 # %% tags=["remove-cell"]

@@ -89,7 +89,7 @@ def changed(rows):
 # Two alternatives in the last column go against or beyond what is known of the paper: its places are fixed, so learned ones are not its own, and
 # the phases are a reading of one sentence about *another* unit. That abstract supposes that such units go through two stages while they are trained, one that adds gradient information and one
 # that adds expressive power (seen: abstract). That is a guess about a free training, no schedule. We make an experiment of it: the first stage as
-# training with the unit at its start, ReLU, the second as letting it learn (*learned in the second half*). The opposite, *learned, then frozen*, asks
+# training with the unit at its start, ReLU, the second as letting it learn (*learned from half-way*). The opposite, *learned, then frozen*, asks
 # whether the shape or the freedom to change it helps.
 #
 # **The number of hinges is not changed alone.** S = 7 takes the listed hinges, {glue:text}`spl_listed`, which exist for this number only; every
@@ -364,7 +364,7 @@ Markdown(shapes)
 SERIES = {
     "ReLU": "never (ReLU)",
     "learned, then frozen": "first half",
-    "learned in the second half": "second half",
+    "learned from half-way": "second half",
     BASE: "always (S = 7)",
 }
 series = {
@@ -431,7 +431,7 @@ for scale, rows in scales.items():
 # %% tags=["remove-cell"]
 words = []
 for scale, rows in scales.items():
-    if (frozen := rows.get("learned, then frozen")) and (late := rows.get("learned in the second half")):
+    if (frozen := rows.get("learned, then frozen")) and (late := rows.get("learned from half-way")):
         record, base = frozen.record, rows[BASE].record
         before = record.best_epoch < record.run.schedule.epochs * record.run.schedule.learn[1]
         twin = before and record.best_epoch == base.best_epoch
@@ -446,7 +446,7 @@ for scale, rows in scales.items():
             )
         )
         if late.record.best_epoch < late.record.run.schedule.epochs * late.record.run.schedule.learn[0]:
-            words[-1] += " That of *learned in the second half* has not begun to learn: it is a ReLU network."
+            words[-1] += " That of *learned from half-way* has not begun to learn: it is a ReLU network."
 trap = " ".join(words)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

@@ -489,7 +489,7 @@ Markdown(made)
 # 3. Why is SiLU part of the comparison?
 # 4. Why must seeds be shown one by one although there is a test on the images?
 # 5. What does "unlike ReLU" leave out, and why?
-# 6. What is the difference between "learned in the second half" and "learned, then frozen"?
+# 6. What is the difference between "learned from half-way" and "learned, then frozen"?
 # 7. Why can the accuracies of this page and of {doc}`/notebooks/splash_03_robustness` not be compared directly?
 #
 # ## Exercises

@@ -17,6 +17,7 @@
 # %%
 from robust_activations import studies
 from robust_activations.figures import claims, critics, forest, plans
+from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.prose import table
 from robust_activations.studies import splash
 
@@ -223,35 +224,35 @@ Markdown(claims.caveats(judged))
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 ADVICE = {
-    "Should SPLASH take ReLU's place to gain robustness, without adversarial training?": claims.advice(
+    "Should SPLASH take ReLU's place to gain robustness, without adversarial training?": advice(
         judged,
         "splash-standard",
         supported="It gained under the strongest attack that we ran. Look at the level in the table above before you rely on it.",
         contradicted="No: it lost.",
         undecided="Our records give no reason to: they do not tell the two apart.",
     ),
-    "Does a gain that you see under FGSM mean anything?": claims.advice(
+    "Does a gain that you see under FGSM mean anything?": advice(
         judged,
         "splash-autoattack",
         supported="Here the gain was there under AutoAttack too.",
         contradicted="Not here: under AutoAttack SPLASH lost.",
         undecided="Do not count on it before AutoAttack has confirmed it. Here it has not, on the few images that it saw.",
     ),
-    "Should SPLASH take the place of other activations for accuracy?": claims.advice(
+    "Should SPLASH take the place of other activations for accuracy?": advice(
         judged,
         "splash-accuracy",
         supported="It was more accurate than each of its nine rivals.",
         contradicted="No: it was less accurate than one of its nine rivals.",
         undecided="Our records give no reason to.",
     ),
-    "Which S?": claims.advice(
+    "Which S?": advice(
         judged,
         "splash-seven",
         supported="Seven are enough: no other number, evenly spaced, was ahead by a point. Fewer may be enough as well: {doc}`/notebooks/splash_04_choices`.",
         contradicted="Not seven: another number was ahead by a point or more.",
         undecided="Seven will do as far as we can see, and fewer may: our records do not tell the numbers apart on clean images. Under attack, which the claim says nothing of, they may differ: {doc}`/notebooks/splash_04_choices`.",
     ),
-    "And if you train adversarially anyway?": claims.advice(
+    "And if you train adversarially anyway?": advice(
         judged,
         "splash-adversarial",
         supported="Then SPLASH was ahead of ReLU. Compare it with SiLU as well, which learns nothing: {doc}`/notebooks/splash_05_adversarial`.",
@@ -259,7 +260,7 @@ ADVICE = {
         undecided="Then our records do not tell SPLASH from ReLU; what is there, and how firm it is: {doc}`/notebooks/splash_05_adversarial`.",
     ),
 }
-Markdown("\n".join(f"- **{question}** {answer}" for question, answer in ADVICE.items()))
+Markdown(answered(ADVICE))
 
 # %% [markdown]
 # What a unit costs in time is another bill: {doc}`/notebooks/cost`.

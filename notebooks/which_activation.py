@@ -15,6 +15,7 @@ import torch
 from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import Threat
 from robust_activations.figures import answers, choice, claims, measured, prices, sanity, standings
+from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.rows import ATTACKS, under
 from robust_activations.studies import curves, protocol
 
@@ -32,7 +33,7 @@ from IPython.display import Markdown
 
 from robust_activations.figures import margins
 from robust_activations.figures.audits import doubted, sound
-from robust_activations.figures.prose import listed, note
+from robust_activations.figures.prose import box, listed, note
 
 best = scales[-1]
 headline, short = answers.short(best, levers[best.scale], judged)
@@ -59,8 +60,10 @@ Markdown(
     f"**{headline}** {short} Others report {gain} points for SiLU {{cite}}`xie2020` and GELU {{cite}}`bai2021` on "
     f"ImageNet (seen), {tested}.\n\n{answers.cases(scales, judged, kept, ledgers[best.scale], imagenet)}\n\n"
     f"*{answers.scale_names(reversed(scales))}.*\n\n"
-    f"::::{{dropdown}} The short answer with its tests\nThe numbers above are {attack}, which all of these "
-    f"networks have been through. {answers.full(best)}\n::::"
+    + box(
+        "The short answer with its tests",
+        f"The numbers above are {attack}, which all of these networks have been through. {answers.full(best)}",
+    )
 )
 
 # %% [markdown]
@@ -83,77 +86,75 @@ Markdown(
 #
 # ## Question by question
 #
-# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`. The difference is in
-# brackets.
+# Each answer follows the verdict at the largest scale that has one; all of them, with their records: {doc}`/notebooks/claims`.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 ANSWERS = {
-    "ReLU or SiLU, under adversarial training?": claims.advice(
+    "ReLU or SiLU, under adversarial training?": advice(
         judged,
         "sat-silu",
         supported="SiLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
         contradicted="ReLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
-        undecided=answers.undecided(judged, "sat-silu", "Our records do not tell the two apart."),
+        undecided="Our records do not tell the two apart.",
     ),
-    "Does SiLU cost accuracy on clean images?": claims.advice(
+    "Does SiLU cost accuracy on clean images?": advice(
         judged,
         "sat-free",
         supported="No: it was not worse by a point.",
         contradicted="Yes, a point or more.",
         undecided="Our records cannot exclude that it costs a point.",
     ),
-    "Is it worth learning the shape?": claims.advice(
+    "Is it worth learning the shape?": advice(
         judged,
         "paf-learnable",
         supported="The learned shapes were ahead of those that they start as.",
         contradicted="No: the learned shapes were behind those that they start as.",
         undecided="Our records give no reason to.",
     ),
-    "PSSiLU?": claims.advice(
+    "PSSiLU?": advice(
         judged,
         "paf-pssilu",
         supported="It was ahead of ReLU. Compare it with SiLU too, which has nothing to learn.",
         contradicted="No: it was behind ReLU.",
-        undecided=answers.undecided(judged, "paf-pssilu", "Our records do not tell it from ReLU."),
+        undecided="Our records do not tell it from ReLU.",
     ),
-    "SPLASH?": claims.advice(
+    "SPLASH?": advice(
         judged,
         "splash-adversarial",
         supported="Under adversarial training it was ahead of ReLU.",
         contradicted="No: under adversarial training it was behind ReLU.",
         undecided="Under adversarial training our records do not tell it from ReLU.",
-    )
-    + answers.on_clean(best, "splash"),
-    "A gate that sees the neighbourhood (Sparta)?": claims.advice(
+        besides=answers.on_clean(best, "splash"),
+    ),
+    "A gate that sees the neighbourhood (Sparta)?": advice(
         judged,
         "sparta-silu",
         supported="It was ahead of SiLU. Its convolutions have their price: see below.",
         contradicted="No: SiLU, which costs no convolution, was ahead.",
-        undecided=answers.undecided(judged, "sparta-silu", "No reason to: our records do not tell it from SiLU,")
-        + " which needs no convolution.",
+        undecided="No reason to: our records do not tell it from SiLU, which needs no convolution.",
     ),
-    "Can SPLASH stand in for adversarial training?": claims.advice(
+    "Can SPLASH stand in for adversarial training?": advice(
         judged,
         "splash-autoattack",
         supported="Its gain survives AutoAttack. How much of either is left is another question: see the figure on ε.",
         contradicted="No: under AutoAttack it lost even against ReLU.",
         undecided="Our records do not show whether any of its gain survives AutoAttack.",
     ),
-    "And with the weight decay tuned for each?": claims.advice(
+    "And with the weight decay tuned for each?": advice(
         judged,
         "huang-tuned",
         supported="Then SiLU was not ahead of ReLU by a point.",
         contradicted="Then, too, SiLU was ahead of ReLU by a point or more.",
         undecided="Our records cannot exclude that SiLU is ahead of a tuned ReLU by a point.",
     ),
-    "Does its curvature tell how robust it will be?": claims.advice(
+    "Does its curvature tell how robust it will be?": advice(
         judged,
         "yu-curvature",
         supported="A second derivative of 5 was ahead of 0.5 and of ReLU's jump.",
         contradicted="Not as proposed: a second derivative of 5 was behind one of those that it was to beat.",
         undecided="Our records do not show the optimum that was proposed; {numref}`fig-sat-curvature` has them all.",
     ),
-    "Is a longer training a substitute?": claims.advice(
+    "Is a longer training a substitute?": advice(
         judged,
         "sat-not-longer",
         supported="No: SiLU was ahead of a ReLU that was trained twice as long.",
@@ -161,9 +162,8 @@ ANSWERS = {
         undecided="It may be: our records do not tell SiLU from a ReLU that was trained twice as long.",
     ),
 }
-lines = [f"- **{question}** {answer}" for question, answer in ANSWERS.items()]
 caveat = f"*These are {len(ANSWERS)} tests without correction; one in twenty would come out by chance.*"
-Markdown("\n".join([*lines, "", caveat]))
+Markdown(f"{answered(ANSWERS)}\n\n{caveat}")
 
 # %% [markdown]
 # ## When it matters: one change at a time

@@ -191,12 +191,6 @@ def test_where_data_sets_disagree_each_is_told_with_its_attack():
     assert "ahead on CIFAR-10 (+0.7 points under PGD-50) and behind on CIFAR-100 (−1.5 points under PGD-20, one" in text
     half = Verdict.of_parts("undecided", {"cifar10": SEVERAL, "cifar100": OPEN})
     assert "a little at most, and not clearly on all data, as" in short((RECIPE("silu"), 102), verdict=half)[0]
-    said = answers.undecided(judged(MIXED), "sat-silu", "Not told.")
-    assert said == (
-        "Our records do not say the same on all data (CIFAR-10: supported; CIFAR-100: contradicted, one seed)."
-    )
-    for verdict in (OPEN, Verdict("not tested here"), Verdict.of_parts("undecided", {"a": OPEN, "b": OPEN})):
-        assert answers.undecided(judged(verdict), "sat-silu", "Not told.") == "Not told."
 
 
 def test_nothing_recorded_is_no_answer():

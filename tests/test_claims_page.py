@@ -14,6 +14,7 @@ import tiny
 from made import entries, held, right, whole
 from robust_activations import studies
 from robust_activations.figures import claims
+from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.prose import NOTHING
 from robust_activations.ledger import Ledger, Record, write
 from robust_activations.run import Run
@@ -213,17 +214,36 @@ def test_advice_follows_the_largest_scale_and_says_where_others_differ():
         judged(yes, "b"),
         judged(yes, "b", "cpu"),
     ]
-    said = {"supported": "Yes.", "contradicted": "No.", "undecided": "Perhaps."}
-    assert claims.advice(found, "a", **said) == (
-        f"No. (`a` at `cpu`: {claims.measured(no)}; but supported at `digits`.)"
-    )
-    assert claims.advice(found, "b", **said).startswith("Yes. (`b` at `cpu`")
-    assert "but" not in claims.advice(found, "b", **said)
-    assert claims.advice([judged(none, "c")], "c", **said) == "Our records cannot say yet (`c`)."
+    words = {"supported": "Yes.", "contradicted": "No.", "undecided": "Perhaps."}
+    said, test = advice(found, "a", **words, besides=" More.")
+    assert said == "No. More."
+    assert test == f"`a` at `cpu`: **contradicted, one seed**, {claims.measured(no)}; but supported at `digits`."
+    said, test = advice(found, "b", **words)
+    assert (said, "but" in test) == ("Yes.", False)
+    nothing = advice([judged(none, "c")], "c", **words)
+    assert nothing == ("Our records cannot say yet.", "`c`: not tested at any scale yet.")
+    said = answered({"Is it?": advice(found, "b", **words), "And now?": nothing}).splitlines()
+    assert said[:2] == ["- **Is it?** Yes.", "- **And now?** Our records cannot say yet."]
+    assert said[3].startswith("::::{dropdown}")
+    assert said[-2:] == ["- And now? `c`: not tested at any scale yet.", "::::"]
     assert claims.labels(found, "a", "c") == (
         "`a`: **supported, one seed** (`digits`), **contradicted, one seed** (`cpu`)<br>"
         "`c`: not tested at any scale yet"
     )
+
+
+def test_advice_says_that_data_sets_do_not_agree():
+    """If they do not, that is what is undecided."""
+    yes, even = judge(*pair(120, 80)), judge(*pair(100, 100))
+    words = {"supported": "Yes.", "contradicted": "No.", "undecided": "Perhaps."}
+
+    def said(**parts: Verdict) -> str:
+        return advice([judged(Verdict.of_parts("undecided", parts), "a")], "a", **words).said
+
+    assert said(cifar10=yes, cifar100=even) == (
+        "Our records do not say the same on all data (CIFAR-10: supported, one seed; CIFAR-100: undecided)."
+    )
+    assert said(cifar10=even, cifar100=even) == said(silu=yes, gelu=even) == "Perhaps."  # the latter are no data sets
 
 
 def test_outcomes_sort_claims_over_all_scales():

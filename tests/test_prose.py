@@ -1,12 +1,13 @@
-"""How numbers are written in sentences and tables."""
+"""How numbers are written in sentences and tables, and how activations look."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Outcome
-from robust_activations.figures import prose
+from robust_activations.figures import prose, style
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -54,3 +55,14 @@ def test_the_digits_alone_need_no_title():
     assert prose.titled({"digits": 1}) == {"": 1}
     assert prose.titled({"digits": 1, "cpu": 2}) == {"scale digits": 1, "scale cpu": 2}
     assert prose.titled({"cpu": 2}) == {"scale cpu": 2}
+
+
+def test_a_box_with_headings():
+    assert prose.box("Tests", "a") == "::::{dropdown} Tests\na\n::::"
+    assert prose.box("Tests", {"A": "a", "B": "b"}) == "::::{dropdown} Tests\n*A*\n\na\n\n*B*\n\nb\n::::"
+
+
+def test_no_two_activations_look_alike_and_those_compared_most_differ_without_colour_too():
+    looks = {name: (style.colour(name), style.marker(name)) for name in REGISTRY}
+    assert len({*looks.values()}) == len(REGISTRY)
+    assert len({looks[name][1] for name in style.OWN}) == len(style.OWN)

@@ -276,6 +276,9 @@ def test_curves_are_the_history_with_a_dot_at_the_chosen_epoch():
     )
     looks = {(line.get_color(), str(line._dash_pattern)) for line in family.legends[0].get_lines()}
     assert len(looks) == 5  # of one colour
+    assert len({dash for _, dash in looks}) == 5
+    pair = results.curves({name: made(name, history=rows) for name in ("relu", "silu")}, ("loss",))
+    assert len({str(line._dash_pattern) for line in pair.legends[0].get_lines()}) == 2  # and without colour
 
 
 def test_curves_are_scaled_for_the_main_ones_and_name_what_leaves():

@@ -194,14 +194,6 @@ def full(one: Standings) -> str:
     return text
 
 
-def undecided(judged: Iterable[Judged], name: str, otherwise: str) -> str:
-    """Of a claim whose verdict at the largest scale is undecided: that data sets do not agree, or `otherwise`."""
-    tested = [x.verdict for x in judged if x.claim.id == name and x.verdict.label != UNTESTED]
-    if tested and any(part.label != "undecided" for part in tested[-1].parts.values()):
-        return f"Our records do not say the same on all data ({by_data(tested[-1])})."
-    return otherwise
-
-
 def on_clean(one: Standings, name: str) -> str:
     """How far an activation is from ReLU on clean images, where the interval over seeds excludes 0; else nothing."""
     values, (mean, low, high) = over(one, name, "clean")

@@ -12,7 +12,7 @@ from typing import Any
 
 from robust_activations.evaluation import Check
 from robust_activations.figures import style
-from robust_activations.figures.prose import MINUS, NBSP, listed, table
+from robust_activations.figures.prose import MINUS, NBSP, box, listed, table
 from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY
@@ -142,7 +142,7 @@ def every(ledger: Ledger) -> str:
         own = [record for record in ledger if ledger.studies[record.id] == name]
         if own:
             own.sort(key=lambda record: record.provenance.started)
-            boxes.append(f"::::{{dropdown}} {study.title} (`{name}`): {_counted(len(own))}\n{_table(own)}\n::::")
+            boxes.append(box(f"{study.title} (`{name}`): {_counted(len(own))}", _table(own)))
     return "\n\n".join(boxes)
 
 

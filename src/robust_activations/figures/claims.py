@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from robust_activations import paths, studies
-from robust_activations.figures.prose import NOTHING, listed, table
+from robust_activations.figures.prose import NOTHING, box, listed, table
 from robust_activations.figures.rows import ATTACKS, DATA
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -91,7 +91,7 @@ def labels(found: Sequence[Judged], *ids: str) -> str:
     said = []
     for name in ids:
         own = [
-            f"**{one.verdict.said}** (`{one.scale}`{_disagreeing(one.verdict)})"
+            f"**{one.verdict.said}** ({', '.join(filter(None, [f'`{one.scale}`', disagreeing(one.verdict)]))})"
             for one in found
             if one.claim.id == name and _tested(one)
         ]
@@ -104,22 +104,10 @@ def by_data(verdict: Verdict, between: str = "; ") -> str:
     return between.join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
 
 
-def _disagreeing(verdict: Verdict) -> str:
+def disagreeing(verdict: Verdict, between: str = ", ") -> str:
     """`by_data` of a verdict whose parts are data sets that do not say the same; else nothing."""
     differ = len({part.label for part in verdict.parts.values()}) > 1 and verdict.parts.keys() <= DATA.keys()
-    return f", {by_data(verdict, ', ')}" if differ else ""
-
-
-def advice(found: Sequence[Judged], name: str, *, supported: str, contradicted: str, undecided: str) -> str:
-    """The sentence for the verdict on this claim at the largest scale that tests it, with what was measured there."""
-    own = [one for one in found if one.claim.id == name and _tested(one)]
-    if not own:
-        return f"Our records cannot say yet (`{name}`)."
-    last = own[-1]
-    said = {"supported": supported, "contradicted": contradicted, "undecided": undecided}[last.verdict.label]
-    other = [f"{one.verdict.label} at `{one.scale}`" for one in own[:-1] if one.verdict.label != last.verdict.label]
-    also = f"; but {listed(other)}" if other else ""
-    return f"{said} (`{name}` at `{last.scale}`: {measured(last.verdict)}{also}.)"
+    return by_data(verdict, between) if differ else ""
 
 
 # ---- what a discussion counts ---------------------------------------------------------------------------------------
@@ -260,7 +248,7 @@ def standing(found: Sequence[Judged]) -> str:
 
 def folded(found: Sequence[Judged]) -> str:
     """`standing`, in a box to open."""
-    return f"::::{{dropdown}} Each claim: verdict, why, measured, reported\n{standing(found)}\n::::"
+    return box("Each claim: verdict, why, measured, reported", standing(found))
 
 
 def details(found: Sequence[Judged]) -> str:
@@ -296,9 +284,8 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
         for one in group
         if _tested(one)
     ]
-    return "\n".join(
+    inside = "\n".join(
         [
-            f"::::{{dropdown}} {first.claim.statement} {_verdicts(group)}",
             f"`{first.claim.id}`, looked into in {{doc}}`/notebooks/{first.claim.page}`",
             "",
             f"**Reported:** {first.claim.reported.value or 'nothing that was available to us'}. {_source(first)}",
@@ -307,9 +294,9 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
             "",
             *(line for one in group if _tested(one) for line in _rerun(one, planned)),
             *untested,
-            "::::",
         ]
     )
+    return box(f"{first.claim.statement} {_verdicts(group)}", inside)
 
 
 def _verdicts(group: Sequence[Judged]) -> str:

@@ -64,3 +64,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     right = [all(re.fullmatch(r"[-+−<\d.,e∞ ]*", row[i]) for row in rows) for i in range(len(header))]
     lines = [header, ["---:" if flag else ":---" for flag in right], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def box(title: str, inside: str | Mapping[str, str]) -> str:
+    """A box that a reader opens; of several parts each stands below its heading."""
+    if not isinstance(inside, str):
+        inside = "\n\n".join(f"*{heading}*\n\n{text}" for heading, text in inside.items())
+    return f"::::{{dropdown}} {title}\n{inside}\n::::"

@@ -25,7 +25,7 @@ from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.interactive import Choice, Interactive, Line, Slider, explorer
 from robust_activations.figures.prose import table
 
-GREEN = style.OWN["splash"]
+GREEN = style.colour("splash")
 
 # ---- the unit -------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """One look for every figure: an activation keeps its colour, marker and name through the whole book.
 
-The seven that are compared most have the colours of Okabe and Ito, which colour-blind readers can tell apart. The
-others have their family's colour and differ by marker and line; no figure relies on colour alone.
+The seven that are compared most have the colours of Okabe and Ito, which colour-blind readers can tell apart, and a
+marker each. The others have their family's colour and differ by marker and line; no figure relies on colour alone.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from matplotlib.ticker import PercentFormatter
 
 from robust_activations import activations
 
-OWN = {
-    "relu": "#000000",
-    "silu": "#0072B2",
-    "gelu": "#56B4E9",
-    "psilu": "#CC79A7",
-    "pssilu": "#D55E00",
-    "splash": "#009E73",
-    "sparta": "#E69F00",
+OWN = {  # colour and marker
+    "relu": ("#000000", "o"),
+    "silu": ("#0072B2", "*"),
+    "gelu": ("#56B4E9", "X"),
+    "psilu": ("#CC79A7", "P"),
+    "pssilu": ("#D55E00", "D"),
+    "splash": ("#009E73", "s"),
+    "sparta": ("#E69F00", "^"),
 }
 FAMILY = {"reference": "#7F7F7F", "paf": "#B5537F", "smooth": "#2F6DA3", "splash": "#009E73", "sparta": "#B07A00"}
-MARKERS = "osD^vP*Xphd<>"
+MARKERS = "osD^vP*Xphd<>8"
 LINES = ("-", "--", "-.", ":")
 # Two states that many figures set side by side.
 CLEAN, ATTACKED = "#0072B2", "#D55E00"
@@ -41,7 +41,7 @@ def title(name: str) -> str:
 
 
 def colour(name: str) -> str:
-    return OWN.get(name, FAMILY[activations.REGISTRY[name].family])
+    return OWN[name][0] if name in OWN else FAMILY[activations.REGISTRY[name].family]
 
 
 def _rank(name: str) -> int:
@@ -50,7 +50,7 @@ def _rank(name: str) -> int:
 
 
 def marker(name: str) -> str:
-    return MARKERS[_rank(name) % len(MARKERS)]
+    return OWN[name][1] if name in OWN else MARKERS[-1 - _rank(name) % len(MARKERS)]
 
 
 def line(name: str) -> str:

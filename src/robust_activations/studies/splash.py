@@ -62,7 +62,7 @@ HARDER = ("clean", "fgsm", "pgd20", "pgd50", "autoattack")
 # Two of the nine as others read them, with their sharing: Swish with β learned, PReLU with a slope a channel.
 READINGS = {"silu": ("psilu", None), "prelu": ("prelu", "channel")}
 # When the coefficients are learned, in shares of the run.
-PHASES = {"learned in the second half": (0.5, 1.0), "learned, then frozen": (0.0, 0.5)}
+PHASES = {"learned from half-way": (0.5, 1.0), "learned, then frozen": (0.0, 0.5)}
 
 
 # ---- experiments ----------------------------------------------------------------------------------------------------
