@@ -37,8 +37,13 @@ def test_what_was_measured_on_saved_networks_is_of_committed_runs_and_as_fit():
     made = [(row["id"], Provenance(**row["provenance"])) for row in rows]
     made += [(run, one.provenance) for path in folder.glob("*.safetensors") for run, one in pictures.read(path).items()]
     assert made
-    assert {run for run, _ in made} <= {record.id for record in Ledger(folder)}
+    records = {record.id: record for record in Ledger(folder)}
+    assert {run for run, _ in made} <= records.keys()
     assert not [run for run, one in made if audit.faults(replace(SOUND, provenance=one))]
+    # The record's own network: trained again on another machine it is another, and right on other images.
+    for row in rows:
+        right = records[row["id"]].best.outcomes["clean"].right[: row["n"]]
+        assert row["correct"][0] == right.sum(), row["run"]
 
 
 @pytest.mark.parametrize(

@@ -233,16 +233,14 @@ def test_advice_follows_the_largest_scale_and_says_where_others_differ():
 
 
 def test_advice_says_that_data_sets_do_not_agree():
-    """If they do not, that is what is undecided."""
+    """Each gets its own sentence."""
     yes, even = judge(*pair(120, 80)), judge(*pair(100, 100))
     words = {"supported": "Yes.", "contradicted": "No.", "undecided": "Perhaps."}
 
     def said(**parts: Verdict) -> str:
         return advice([judged(Verdict.of_parts("undecided", parts), "a")], "a", **words).said
 
-    assert said(cifar10=yes, cifar100=even) == (
-        "Our records do not say the same on all data (CIFAR-10: supported, one seed; CIFAR-100: undecided)."
-    )
+    assert said(cifar10=yes, cifar100=even) == ("*CIFAR-10, one seed:* Yes. *CIFAR-100:* Perhaps.")
     assert said(cifar10=even, cifar100=even) == said(silu=yes, gelu=even) == "Perhaps."  # the latter are no data sets
 
 

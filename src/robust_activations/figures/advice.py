@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from robust_activations.figures.claims import UNTESTED, disagreeing, measured
 from robust_activations.figures.prose import box, listed
+from robust_activations.figures.rows import DATA
 from robust_activations.studies import Judged
 
 
@@ -22,15 +23,19 @@ def advice(
 ) -> Advice:
     """The sentence for the verdict on this claim at the largest scale that tests it, and what was measured there.
 
-    Undecided because data sets do not agree is said as that.
+    Where data sets do not agree there is a sentence for each.
     """
     own = [one for one in found if one.claim.id == name and one.verdict.label != UNTESTED]
     if not own:
         return Advice(f"Our records cannot say yet.{besides}", f"`{name}`: not tested at any scale yet.")
-    last = own[-1]
-    if (label := last.verdict.label) == "undecided" and (sides := disagreeing(last.verdict, "; ")):
-        undecided = f"Our records do not say the same on all data ({sides})."
-    said = {"supported": supported, "contradicted": contradicted, "undecided": undecided}[label]
+    words = {"supported": supported, "contradicted": contradicted, "undecided": undecided, UNTESTED: "Not tested."}
+    last, label = own[-1], own[-1].verdict.label
+    said = words[label]
+    if label == "undecided" and disagreeing(last.verdict):
+        parts = last.verdict.parts.items()
+        said = " ".join(
+            f"*{DATA[data]}{part.said.removeprefix(part.label)}:* {words[part.label]}" for data, part in parts
+        )
     other = [f"{one.verdict.label} at `{one.scale}`" for one in own[:-1] if one.verdict.label != label]
     also = f"; but {listed(other)}" if other else ""
     test = f"`{name}` at `{last.scale}`: **{last.verdict.said}**, {measured(last.verdict)}{also}."

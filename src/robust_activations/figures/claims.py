@@ -104,10 +104,10 @@ def by_data(verdict: Verdict, between: str = "; ") -> str:
     return between.join(f"{DATA.get(dataset, dataset)}: {part.said}" for dataset, part in verdict.parts.items())
 
 
-def disagreeing(verdict: Verdict, between: str = ", ") -> str:
+def disagreeing(verdict: Verdict) -> str:
     """`by_data` of a verdict whose parts are data sets that do not say the same; else nothing."""
     differ = len({part.label for part in verdict.parts.values()}) > 1 and verdict.parts.keys() <= DATA.keys()
-    return by_data(verdict, between) if differ else ""
+    return by_data(verdict, ", ") if differ else ""
 
 
 # ---- what a discussion counts ---------------------------------------------------------------------------------------
