@@ -21,7 +21,7 @@ from tqdm import tqdm
 from robust_activations import distributed, ledger, runs
 from robust_activations.errors import CannotWrite, UserError
 from robust_activations.evaluation import check_installed
-from robust_activations.ledger import Ledger
+from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 
 # What every run would meet: nothing can be written any more, or the GPU must be started anew.
@@ -90,12 +90,7 @@ def campaign(
                             _note(traceback.format_exc())
                         _note(f"failed: {run.label}: {error}".partition("\n")[0])
                     else:
-                        if record:
-                            ledger.write(record, folder, study)
-                            runs.tidy(run, root)
-                            done.made += 1
-                        else:
-                            done.unfinished += 1
+                        keep(record, run, study, folder, root, done)
             bar.update()
     distributed.announce(None)
     if failed:
@@ -138,6 +133,16 @@ def claim(
         lock.release()  # another process made it since
         done.present += 1
     return None
+
+
+def keep(record: Record | None, run: Run, study: str, folder: Path, root: Path, done: Progress) -> None:
+    """Writes the record of a run, whose state is then no longer needed; without one, the time was over."""
+    if record is None:
+        done.unfinished += 1
+    else:
+        ledger.write(record, folder, study)
+        runs.tidy(run, root)
+        done.made += 1
 
 
 def _lock(run: Run, root: Path) -> FileLock:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from robust_activations import campaigns, ledger, paths, runs
+from robust_activations import campaigns, paths, runs
 from robust_activations.errors import UserError
 from robust_activations.evaluation import check_installed
 from robust_activations.ledger import Ledger, Record
@@ -84,12 +84,7 @@ def campaign(
                 failed += 1
                 tqdm.write(f"failed: {run.label}: {_reason(error)}", file=sys.stderr)
             else:
-                if record is not None:
-                    ledger.write(record, folder, study)
-                    runs.tidy(run, root)
-                    done.made += 1
-                else:
-                    done.unfinished += 1
+                campaigns.keep(record, run, study, folder, root, done)
             bar.update()
     if failed:
         raise UserError(f"{failed} of {total} runs failed, as said above; {done.made} were made")
