@@ -97,7 +97,7 @@ def test_protocol_has_every_activation_and_three_seeds_of_the_core(scale):
     assert [run.activation for run in ones[: len(protocol.CORE)]] == list(protocol.CORE)
     assert {run.activation for run in ones} == set(activations.names())
     for name in activations.names():
-        more = [3, 4] if scale == "cpu" and name in ("relu", "silu", "pssilu", "splash", "sparta") else []
+        more = [3, 4] if scale == "cpu" else []
         assert [run.seed for run in ones if run.activation == name] == (
             [0, 1, 2, *more] if name in protocol.core(scale) else [0]
         )
