@@ -36,7 +36,7 @@ def of(study):
 
 shown = ("paf", "sat", "splash", "sparta")  # a heading each, below
 assert {one.study for one in judged} == set(shown), "a study with claims is missing from this page"
-tested = [one for one in judged if one.verdict.label != claims.UNTESTED]
+tested = [one for one in judged if one.verdict.tested]
 glue("claims", str(len({one.claim.id for one in judged})), display=False)
 
 # %% [markdown]

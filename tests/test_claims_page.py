@@ -328,7 +328,7 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
         boxes = claims.details(found).split("\n::::{dropdown} ")
         assert len(boxes) == len(study.claims)
         tested = [one for one in found if one.scale == "digits"]
-        assert sum(one.verdict.label != claims.UNTESTED for one in tested) >= 10
+        assert sum(one.verdict.tested for one in tested) >= 10
         for one in tested:
             (box,) = (box for box in boxes if f"`{one.claim.id}`, looked into" in box)
             globs = re.findall(r'^robust-activations run \w+ --scale digits \\\n    --only "(.*)"$', box, re.M)
@@ -336,6 +336,6 @@ def test_rerun_commands_match_the_records_of_the_verdict(folder):
                 assert f"`{name}`" in box
                 assert any(fnmatch(planned[name].label, glob) for glob in globs)
             assert f"robust-activations run {study.name} --scale gpu\n" in box
-            if one.verdict.label == claims.UNTESTED:
+            if not one.verdict.tested:
                 assert "At `digits` all of the study's runs are recorded, and none of them can test it." in box
                 assert "--scale digits" not in box

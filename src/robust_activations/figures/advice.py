@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from robust_activations.figures.claims import UNTESTED, disagreeing, measured
+from robust_activations.figures.claims import disagreeing, measured
 from robust_activations.figures.prose import box, listed
 from robust_activations.figures.rows import DATA
 from robust_activations.studies import Judged
+from robust_activations.studies.base import UNTESTED
 
 
 class Advice(NamedTuple):
@@ -25,7 +26,7 @@ def advice(
 
     Where data sets do not agree there is a sentence for each.
     """
-    own = [one for one in found if one.claim.id == name and one.verdict.label != UNTESTED]
+    own = [one for one in found if one.claim.id == name and one.verdict.tested]
     if not own:
         return Advice(f"Our records cannot say yet.{besides}", f"`{name}`: not tested at any scale yet.")
     words = {"supported": supported, "contradicted": contradicted, "undecided": undecided, UNTESTED: "Not tested."}

@@ -12,7 +12,7 @@ from statistics import fmean
 from robust_activations import models
 from robust_activations.figures import style
 from robust_activations.figures.choice import ACTIVATION, Levers
-from robust_activations.figures.claims import UNTESTED, by_data, measured
+from robust_activations.figures.claims import by_data, measured
 from robust_activations.figures.comparisons import against, span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
 from robust_activations.figures.prose import NBSP, listed, p_value, points, table
@@ -103,7 +103,7 @@ def _among(titles: Iterable[str], names: Iterable[str]) -> list[str]:
 def _silu(one: Standings, judged: Iterable[Judged]) -> dict[str, Verdict]:
     """The verdict on SiLU against ReLU at this scale, by data set; nothing where that is not tested."""
     for own in judged:
-        if own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.label != UNTESTED:
+        if own.claim.id == "sat-silu" and own.scale == one.scale and own.verdict.tested:
             return dict(own.verdict.parts) or {_relu(one).dataset: own.verdict}
     return {}
 
@@ -258,7 +258,7 @@ def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
 
     A gain by one seed, or a verdict that rests on one, recommends nothing: it is named.
     """
-    own = [x for x in judged if x.claim.id == "sat-silu" and x.verdict.label != UNTESTED]
+    own = [x for x in judged if x.claim.id == "sat-silu" and x.verdict.tested]
     above = told_apart(against_relu(one).values()).above
     use = [name for name in clear(one) if name in above and name != "silu"]
     each = [name for name in firm(one) if name in above and name not in (*use, "silu")]

@@ -19,9 +19,8 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
 from robust_activations.studies.audit import failures
-from robust_activations.studies.base import paired, setting_of, strongest
+from robust_activations.studies.base import UNTESTED, paired, setting_of, strongest
 
-UNTESTED = "not tested here"
 # The runs that a study's claims may rest on at a scale, by id, each with the study that makes it.
 Planned = Callable[[str, str], dict[str, tuple[str, Run]]]
 
@@ -63,7 +62,7 @@ def stands(found: Sequence[Judged], *ids: str) -> str:
     """What our records say of the claims with these ids: verdict and measurement at each scale that tests them."""
     said = []
     for name in ids:
-        own = [one for one in found if one.claim.id == name and _tested(one)]
+        own = [one for one in found if one.claim.id == name and one.verdict.tested]
         said += [f"`{name}` at `{one.scale}`: **{one.verdict.said}**, {measured(one.verdict)}" for one in own]
         said += [] if own else [f"`{name}`: not tested at any scale yet"]
     return "<br>".join(said)
@@ -93,7 +92,7 @@ def labels(found: Sequence[Judged], *ids: str) -> str:
         own = [
             f"**{one.verdict.said}** ({', '.join(filter(None, [f'`{one.scale}`', disagreeing(one.verdict)]))})"
             for one in found
-            if one.claim.id == name and _tested(one)
+            if one.claim.id == name and one.verdict.tested
         ]
         said.append(f"`{name}`: {', '.join(own) or 'not tested at any scale yet'}")
     return "<br>".join(said)
@@ -162,7 +161,7 @@ def many(found: Sequence[Judged]) -> str:
 
 
 def _many(found: Sequence[Judged], every: Iterable[Record]) -> str:
-    tests, drawn = sum(map(_tested, found)), [one for one in found if one.verdict.label in DECIDED]
+    tests, drawn = sum(one.verdict.tested for one in found), [one for one in found if one.verdict.label in DECIDED]
     shared = sum(
         any({*one.verdict.records} & {*other.verdict.records} for other in drawn if other is not one) for one in drawn
     )
@@ -211,10 +210,10 @@ def outcomes(found: Sequence[Judged]) -> str:
     """Every claim by what its verdicts at all scales come to: supported, contradicted, both, open, or not tested."""
     kinds: dict[str, list[str]] = {kind: [] for kind in OUTCOMES}
     for group in _by_claim(found):
-        own = {one.scale: one.verdict.label for one in group if _tested(one)}
+        own = {one.scale: one.verdict.label for one in group if one.verdict.tested}
         sides = {*own.values()} & {*DECIDED}
         kind = "both" if len(sides) > 1 else next(iter(sides), "undecided" if own else UNTESTED)
-        said = "; ".join(f"{one.verdict.said}, at `{one.scale}`" for one in group if _tested(one))
+        said = "; ".join(f"{one.verdict.said}, at `{one.scale}`" for one in group if one.verdict.tested)
         kinds[kind].append(_statement(group[0]) + (f" ({said})" if said else ""))
     return table(["", "Claims"], [[f"**{OUTCOMES[kind]}**", "<br>".join(own)] for kind, own in kinds.items() if own])
 
@@ -236,7 +235,7 @@ def standing(found: Sequence[Judged]) -> str:
     rows = []
     for group in _by_claim(found):
         claim, paper = f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])
-        tested = [one for one in group if _tested(one)]
+        tested = [one for one in group if one.verdict.tested]
         for one in tested:
             label = f"**{one.verdict.said}**: {why(one.verdict)}"
             rows.append([claim, label, f"`{one.scale}`: {measured(one.verdict)}", paper])
@@ -266,7 +265,7 @@ def details(found: Sequence[Judged]) -> str:
     read = cache(Ledger)  # the scales share a folder
     boxes = []
     for group in sorted(_by_claim(found), key=_openness):
-        untested = _untested([one for one in group if not _tested(one)], planned, read)
+        untested = _untested([one for one in group if not one.verdict.tested], planned, read)
         boxes.append(_box(group, planned, untested))
     return "\n\n".join(boxes)
 
@@ -282,7 +281,7 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
     rows = [
         [f"`{one.scale}`: **{one.verdict.said}**", measured(one.verdict), why(one.verdict)]
         for one in group
-        if _tested(one)
+        if one.verdict.tested
     ]
     inside = "\n".join(
         [
@@ -292,7 +291,7 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
             "",
             table(["Scale and verdict", "Measured", "Why"], rows) if rows else "No scale has records that test it yet.",
             "",
-            *(line for one in group if _tested(one) for line in _rerun(one, planned)),
+            *(line for one in group if one.verdict.tested for line in _rerun(one, planned)),
             *untested,
         ]
     )
@@ -301,7 +300,7 @@ def _box(group: Sequence[Judged], planned: Planned, untested: Sequence[str]) -> 
 
 def _verdicts(group: Sequence[Judged]) -> str:
     """For the heading of a box, as badges; an outline alone where a verdict rests on one seed."""
-    own = [(one.scale, one.verdict) for one in group if _tested(one)]
+    own = [(one.scale, one.verdict) for one in group if one.verdict.tested]
     looks = (f"{BADGES[verdict.label]}{'-line' * (verdict.said != verdict.label)}" for _, verdict in own)
     badges = (f"{{bdg-{look}}}`{scale}: {at.said}`" for look, (scale, at) in zip(looks, own, strict=True))
     return " ".join(badges) or f"{{bdg-light}}`{UNTESTED}`"
@@ -351,13 +350,9 @@ def _names(found: Sequence[Judged]) -> str:
     return ", ".join(f"`{one.scale}`" for one in found)
 
 
-def _tested(one: Judged) -> bool:
-    return one.verdict.label != UNTESTED
-
-
 def _scales(found: Sequence[Judged]) -> list[str]:
     """Those that test any of the claims."""
-    return list(dict.fromkeys(one.scale for one in found if _tested(one)))
+    return list(dict.fromkeys(one.scale for one in found if one.verdict.tested))
 
 
 def _by_claim(found: Sequence[Judged]) -> list[list[Judged]]:

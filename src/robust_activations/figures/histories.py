@@ -182,9 +182,9 @@ def _looks(records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
     """The colour of the activation, and dashes that no other line has, or no other of that colour if lines are many."""
     looks: dict[str, dict[str, Any]] = {}
     for i, (label, record) in enumerate(records.items()):
-        first = i % len(DASHES)
-        order = [{"color": style.colour(record.run.activation), "ls": dash} for dash in DASHES[first:] + DASHES[:first]]
-        looks[label] = next((look for look in order if look not in looks.values()), order[0])
+        looks[label] = style.apart(
+            looks.values(), style.colour(record.run.activation), "ls", DASHES, first=i % len(DASHES)
+        )
     return looks
 
 

@@ -337,7 +337,7 @@ def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
         runs = studies.planned(scale)
         for name in ("psilu", "pssilu"):
             verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
-            if verdict.label != claims.UNTESTED:
+            if verdict.tested:
                 words = f"{verdict.said}, {claims.measured(verdict)}"
                 said.append(f"- SiLU over {style.title(name)} at `{scale}`: {words}")
     return (

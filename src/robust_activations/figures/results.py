@@ -206,8 +206,7 @@ def _looks(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
     for line in lines:
         if line.label not in looks:
             first = style.MARKERS.index(style.marker(line.name)) if line.name else 0
-            order = [{"color": line.colour, "marker": m} for m in style.MARKERS[first:] + style.MARKERS[:first]]
-            looks[line.label] = next((look for look in order if look not in looks.values()), order[0])
+            looks[line.label] = style.apart(looks.values(), line.colour, "marker", style.MARKERS, first)
     return looks
 
 

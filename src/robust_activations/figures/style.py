@@ -6,8 +6,9 @@ marker each. The others have their family's colour and differ by marker and line
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -55,6 +56,14 @@ def marker(name: str) -> str:
 
 def line(name: str) -> str:
     return "-" if name in OWN else LINES[_rank(name) % len(LINES)]
+
+
+def apart(
+    taken: Collection[dict[str, Any]], colour: str, key: str, kinds: Sequence[Any], first: int = 0
+) -> dict[str, Any]:
+    """A look of this colour that is not taken: of the kinds of markers or dashes, from the first one on, the next."""
+    order = [{"color": colour, key: kind} for kind in (*kinds[first:], *kinds[:first])]
+    return next((look for look in order if look not in taken), order[0])
 
 
 @contextmanager

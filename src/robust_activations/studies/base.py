@@ -18,6 +18,7 @@ from robust_activations.run import Run
 from robust_activations.stats import Paired, mcnemar, over_images, over_seeds
 
 Label = Literal["supported", "contradicted", "undecided", "not tested here"]
+UNTESTED: Label = "not tested here"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Verdict:
     seeds: int = 0
     points: Points | None = None
     parts: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def tested(self) -> bool:
+        return self.label != UNTESTED
 
     @property
     def said(self) -> str:
@@ -282,9 +287,9 @@ def on_each_dataset(pairs: Pairs, judge: Callable[[Pairs], Verdict]) -> Verdict:
 
 def agreed(verdicts: Mapping[str, Verdict]) -> Verdict:
     """What the verdicts on several datasets say together; those that are not tested are left out."""
-    parts = {dataset: one for dataset, one in verdicts.items() if one.label != "not tested here"}
+    parts = {dataset: one for dataset, one in verdicts.items() if one.tested}
     if len(parts) < 2:
-        return next(iter(parts.values()), Verdict("not tested here"))
+        return next(iter(parts.values()), Verdict(UNTESTED))
     labels = {one.label for one in parts.values()}
     return Verdict.of_parts(labels.pop() if len(labels) == 1 else "undecided", parts)
 

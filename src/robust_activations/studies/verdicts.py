@@ -13,6 +13,7 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.stats import over_images, over_seeds
 from robust_activations.studies.base import (
+    UNTESTED,
     Label,
     Pairs,
     Verdict,
@@ -52,7 +53,7 @@ def compare_measure(
     def judge(pairs: Pairs) -> Verdict:
         each = [_difference(a, b, measure, np.subtract) for a, b in pairs]
         if min((~np.isnan(own)).sum() for own in each) < 2:
-            return Verdict("not tested here")
+            return Verdict(UNTESTED)
         p = min(1.0, times * over_images(each, weights(pairs)).p)
         mean, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
         label, why = decided(p, mean, (low, high) if np.isfinite(low) else None, grouped(pairs))
@@ -100,7 +101,7 @@ def compare_distance(records: Ledger, runs: Sequence[Run], first: Wanted, second
         by_image = np.nansum(_stacked(each), axis=0)
         larger, smaller = int((by_image > 0).sum()), int((by_image < 0).sum())
         if not larger + smaller or any(np.isnan(own).all() for own in each):
-            return Verdict("not tested here")
+            return Verdict(UNTESTED)
         p = float(stats.binomtest(larger, larger + smaller).pvalue)
         _, low, high = over_groups(pairs, [float(np.nanmean(own)) for own in each])
         interval = (low, high) if np.isfinite(low) else None
@@ -217,9 +218,9 @@ def some(verdicts: Mapping[str, Verdict]) -> Verdict:
     One alone does not contradict that another might, and those that are not tested are left out. The parts are to be
     corrected for their number: `times` of `compare`.
     """
-    tested = {name: verdict for name, verdict in verdicts.items() if verdict.label != "not tested here"}
+    tested = {name: verdict for name, verdict in verdicts.items() if verdict.tested}
     if not tested:
-        return Verdict("not tested here")
+        return Verdict(UNTESTED)
     labels = {verdict.label for verdict in tested.values()}
     label: Label = "undecided"
     if "supported" in labels:
@@ -256,8 +257,8 @@ def every(verdicts: Mapping[str, Verdict]) -> Verdict:
     As one is enough to contradict it, the parts are to be corrected for their number, as in `some`.
     """
     labels = {verdict.label for verdict in verdicts.values()}
-    if not labels or "not tested here" in labels:
-        return Verdict("not tested here")
+    if not labels or UNTESTED in labels:
+        return Verdict(UNTESTED)
     label: Label = "contradicted" if "contradicted" in labels else "undecided"
     label = "supported" if labels == {"supported"} else label
     worst = min(_deciding(label, verdicts), key=lambda name: _lead(verdicts[name])) if len(verdicts) > MANY else None
