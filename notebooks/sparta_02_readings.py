@@ -14,7 +14,7 @@
 # - whether the comparison survives AutoAttack, and whether any network masks its gradients;
 # - what the attention costs.
 #
-# *Reading time: 21 minutes. Run time: under a minute, after some minutes of training the first time that a page on this
+# *Reading time: 13 minutes. Run time: under a minute, after some minutes of training the first time that a page on this
 # paper is opened.*
 
 # %%

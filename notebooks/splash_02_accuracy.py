@@ -13,7 +13,7 @@
 # - what it costs in parameters;
 # - why "the best of ten" is a weaker statement than it sounds.
 #
-# *Reading time: 19 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
+# *Reading time: 14 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
 # page on this paper is opened.*
 
 # %%

@@ -14,7 +14,7 @@
 # - what the largest of many noisy comparisons is when there is nothing to be found;
 # - how a piecewise linear function could hide its slope from an attack, and whether ours does.
 #
-# *Reading time: 27 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
+# *Reading time: 18 minutes. Run time: about a quarter of a minute, after some minutes of training the first time that a
 # page on this paper is opened.*
 
 # %%
