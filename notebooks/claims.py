@@ -49,7 +49,7 @@ Markdown(claims.summary(judged))
 Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged)}")
 
 # %% [markdown]
-# Open a claim for what was measured, the records behind it and the commands; a scale without records is not named. How sure we are of a reported figure is said by its mark: *seen*
+# Open a claim for what was measured, the records behind it and the commands; a scale without records is not named. How sure we are of a reported figure is shown by its mark: *seen*
 # in the text that is named, *seen-2nd* in a secondary text, *derived* from something seen, or *not found*.
 #
 # ## How a verdict is drawn
@@ -57,7 +57,7 @@ Markdown(f"**Of so many verdicts some are wrong by chance.** {claims.many(judged
 # Two records make a **pair** if they agree in everything that decides a result but the one thing that the claim is about, which is mostly
 # the activation: same seed, same data and test images, same training. The two are compared image by image, under the strongest
 # attack that both have been through: AutoAttack, else PGD-200, PGD-50, PGD-20. Where AutoAttack saw fewer images than a weaker attack,
-# what that one says stands beside it. What two studies trained alike, to evaluate it differently, counts once. A run counts for every claim that it can
+# what that one says stands beside it. A network that two studies share counts once. A run counts for every claim that it can
 # test, whatever study it was made for; so other seeds of a study's runs come from {doc}`the protocol </notebooks/protocol_01_ranking>`.
 #
 # Pairs that share a network, as many share ReLU's, err together and make one **group**, and so do pairs that others connect; pairs of
@@ -166,7 +166,7 @@ Markdown(claims.details(of("sparta")))
 # ## Summary
 #
 # - A verdict belongs to a scale; the same claim may stand differently at another.
-# - *Undecided* is an answer, and what stands beside it says whether images or networks were wanting.
+# - *Undecided* is an answer, and what stands beside it says whether images or seeds were too few.
 # - Every verdict names its records, and every record its complete configuration.
 #
 # ## Questionnaire

@@ -6,7 +6,7 @@
 #
 # **At the end you will know**
 #
-# - how every claim of both versions stands at each scale that we have records for, and what of the rule decided it;
+# - how every claim of both versions stands at each scale that we have records for, and which part of the rule decided it;
 # - what five other papers object, and what our records say to each;
 # - where this reproduction is weak;
 # - which runs would settle what is open, and the commands that make them.
@@ -41,7 +41,7 @@ note("claims", len({one.claim.id for one in authors}))
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(f"**The authors' claims.** {claims.summary(authors)}\n\n**Their critics' claims.** {claims.summary(others)}")
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-paf-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Attack, ε and n of each stand in the table below, as do claims about other things, such as distances.", "name": "fig-paf-claims"}} tags=["hide-input"]
 forest.forest([*authors, *others])
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -63,20 +63,9 @@ Markdown("\n\n".join(learned.one_by_one(scale, records) for scale, records in le
 #
 # ### The two versions against each other
 #
-# The versions differ on the negative side, and our records hold both experiments: the one of 2021 in networks trained on clean
-# images, and the one of 2022 in adversarially trained ones.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-rows = [
-    ["2021, clean training: positive outputs help", claims.labels(judged, "paf-positive-outputs")],
-    ["2022, adversarial training: the negative side alone does not beat ReLU", claims.labels(judged, "paf-negative-side")],
-    ["2021: high, finite curvature helps", claims.labels(judged, "paf-high-curvature")],
-    ["2022: a smooth shape near zero can beat ReLU", claims.labels(judged, "paf-near-zero")],
-]  # fmt: skip
-Markdown(table(["Version and claim", "Our records"], rows))
-
-# %% [markdown]
-# Both versions can be right at once: they speak of different networks. What would be a mistake is to carry a finding over from networks
+# The versions differ on the negative side, and our records hold both experiments: that of 2021 (`paf-positive-outputs`, `paf-high-curvature`) in
+# networks trained on clean images, and that of 2022 (`paf-negative-side`, `paf-near-zero`) in adversarially trained ones.
+# # Both versions can be right at once: they speak of different networks. What would be a mistake is to carry a finding over from networks
 # trained on clean images, which were never asked to withstand anything, to adversarially trained ones.
 #
 # ## The critics
@@ -215,8 +204,6 @@ Markdown(claims.caveats(judged))
 Markdown(
     "\n".join(
         [
-            f"- The authors' claims. {claims.summary(authors)}",
-            f"- Their critics' claims. {claims.summary(others)}",
             f"- The headline, PSSiLU over ReLU: {claims.labels(judged, 'paf-pssilu')}.",
             "- Each of these sentences is computed from the records that were there when this page was made.",
         ]

@@ -164,7 +164,7 @@ Markdown(figures.checklists(evaluated))
 #
 # ## Break them
 #
-# It is not enough to be suspicious; the honest number has to be found. To each mask belongs a tool.
+# It is not enough to be suspicious; the honest number has to be found. Each mask has its tool.
 #
 # **Another loss.** The saturated network hides behind its softmax. The *margin* $\max_{j \ne y} z_j - z_y$ looks at the
 # logits directly, and the sign of its gradient does not change when they are multiplied by a million:
@@ -258,7 +258,7 @@ figures.accuracy(
 )
 
 # %% [markdown]
-# Then other attacks. AutoAttack is dear, so the record holds it for {glue:text}`aa-n` images:
+# Then other attacks. AutoAttack is expensive, so the record holds it for {glue:text}`aa-n` images:
 # left are {glue:text}`aa-left`, with {glue:text}`flags` of its own.
 #
 # Now beware. On all test images PGD-50 leaves {glue:text}`pgd50-all`; AutoAttack leaves {glue:text}`aa`. Which of the two is

@@ -211,7 +211,7 @@ note("factor", " or ".join(sorted({f"{stats.t.ppf(0.975, count - 1):.1f}" for co
 # under PGD-50 on {glue:text}`data` {glue:text}`spread`. A claim about an *activation* must survive that. This is what several seeds of the core
 # are for, and we compare within each.
 
-# %% mystnb={"image": {"alt": "One row for each activation of the core. Small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean, which is several times as wide as the spread of the dots. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One row for each activation of the core. Small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -227,10 +227,10 @@ Markdown(
 #
 # At scale {glue:text}`firm_scale`, with {glue:text}`seeds` seeds, a 95 % t interval reaches {glue:text}`factor` standard errors to either side, where two
 # seeds need 12.7 and many 2.0. That is the price of so few numbers, and it is why this page does not call a consistent sign a result. And the
-# intervals are several: the more of them, the likelier that one excludes 0 by luck. So what is called *beyond chance after the correction* has the larger
-# of two p below 0.05 after Holm's correction over the core: that of a t test over the seeds and that of one over the images. The latter is needed
+# intervals are several: the more of them, the likelier that one excludes 0 by luck. So what is called *beyond chance after the correction* has both
+# p-values below 0.05 after Holm's correction over the core: that of a t test over the seeds and that of one over the images. The latter is needed
 # because two or three seeds can agree by luck, and then their interval has no width. Where seeds were added after a look at the first, p is how
-# often either of the two looks would come so far by chance; the interval, which does not know of the first look, is as it is.
+# often either of the two looks would come so far by chance; intervals are not adjusted for the first look.
 
 # %% [markdown]
 # ## With a weight decay of their own
@@ -299,8 +299,8 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 #
 # Robustness often costs clean accuracy {cite}`zhang2019`, so an activation that wins on one axis should be looked up on the other.
 # {glue:text}`relation` on {glue:text}`data` (rank correlation {glue:text}`spearman`). Dots in ReLU's grey box differ from ReLU on neither axis
-# by more than its own interval. Whether the bend of an activation tells how robust it will be is another scatter plot,
-# {numref}`fig-sat-curvature`.
+# by more than its own interval. {numref}`fig-sat-curvature` plots
+# robustness against the curvature of the activation.
 
 # %% mystnb={"image": {"alt": "A scatter plot for each scale, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in the box; those outside, most of them below it, have their names beside them.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. What lies outside has its name and its own intervals; those of what lies inside are about as wide as the box. Data, ε and n of each panel are in its title.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
 robustness.tradeoff(*scales)
@@ -361,7 +361,7 @@ Markdown(" ".join(words))
 #
 # An activation is called for every value in every layer, and adversarial training calls the network many times a step. How long an epoch took
 # while this page was made says more about what else the machine was doing, so the times are those of the benchmark `step_cost`: a training step of
-# PGD-10 with each activation in turns with ReLU, the median ratio and its range, on the same network. Beside them what each is worth:
+# PGD-10 with each activation, alternating with ReLU, the median ratio and its range, on the same network. Beside them what each is worth:
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 priced = {one.scale: found for one in scales if (found := prices.priced(one, measured.benchmarks()))}
@@ -374,7 +374,7 @@ Markdown("\n\n".join(f"Scale `{scale}`:\n\n{prices.price_table(found)}" for scal
 # ## Can the numbers be trusted?
 #
 # An activation that starves the attack of gradients would climb this ranking without being robust. Saturating ones, tanh and
-# the sigmoid, are the usual suspects. So the best checkpoint of every run went through the checklist of
+# the sigmoid, are the usual suspects. So the checkpoints, best and last where both were attacked, went through the checklist of
 # {doc}`/notebooks/primer_03_honest_evaluation`; the tables say how many.
 
 # %% tags=["remove-cell"]
@@ -476,7 +476,7 @@ Markdown(claims.beside(judged))
 # 2. Two intervals overlap. Does that mean that the two activations do not differ?
 # 3. Which images enter McNemar's test, and which do not matter?
 # 4. What does Holm's correction protect from?
-# 5. Why is the interval over the seeds so much wider than the spread of their values?
+# 5. Why is the interval from three seeds so much wider than that from five?
 # 6. What does redrawing the test images imitate, and which kind of luck does it leave out?
 # 7. Why must the best epoch not be chosen on the test images?
 # 8. Which failed check would make you doubt the first place in this ranking?

@@ -6,7 +6,7 @@
 #
 # **At the end you will know**
 #
-# - how each step stands at each scale that we have records for, and what of the rule decided it;
+# - how each step stands at each scale that we have records for, and which part of the rule decided it;
 # - who confirmed the effect, who objects, and what our records say to each;
 # - where this reproduction is weak;
 # - which runs would settle what is open, and the commands that make them.
@@ -15,7 +15,7 @@
 
 # %%
 from robust_activations import paths, studies
-from robust_activations.figures import claims, comparisons, critics, forest, gradients, plans, tables
+from robust_activations.figures import claims, comparisons, forest, gradients, plans, tables
 from robust_activations.figures.prose import points, table
 from robust_activations.figures.rows import Row
 from robust_activations.figures.style import title
@@ -43,7 +43,7 @@ note("large", f"{sat.LARGE:g}")
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-sat-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Attack, ε and n of each stand in the table below, as do claims about other things, such as distances.", "name": "fig-sat-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -57,35 +57,16 @@ Markdown(claims.READING)
 #
 # An argument is as strong as its weakest step, so it helps to read the verdicts in its order. Longer training and stronger
 # attacks are controls of it.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-rows = [
-    [
-        "It is the gradient",
-        claims.labels(judged, "sat-gradient-attack", "sat-gradient-update", "sat-gradient-both"),
-        "{doc}`/notebooks/sat_02_gradient_quality`",
-    ],
-    [
-        "Longer training is no substitute",
-        claims.labels(judged, "sat-not-longer"),
-        "{doc}`/notebooks/sat_02_gradient_quality`",
-    ],
-    [
-        "So be smooth: more robust, and for free",
-        claims.labels(judged, "sat-silu", "sat-smooth", "sat-free"),
-        "{doc}`/notebooks/sat_03_smooth_activations`, {doc}`/notebooks/sat_04_cost`",
-    ],
-    [
-        "It is not the negative side",
-        claims.labels(judged, "sat-below-zero", "sat-celu"),
-        "{doc}`/notebooks/sat_03_smooth_activations`",
-    ],
-    ["It scales", claims.labels(judged, "sat-scaling"), "{doc}`/notebooks/sat_05_scaling`"],
-    ["It survives stronger attacks", claims.labels(judged, "bai-autoattack"), "{doc}`/notebooks/sat_06_sanity`"],
-]
-Markdown(table(["Step", "Our records", "Page"], rows))
-
-# %% [markdown]
+#
+# | Step | Claims | Page |
+# |---|---|---|
+# | It is the gradient | `sat-gradient-attack`, `sat-gradient-update`, `sat-gradient-both` | {doc}`/notebooks/sat_02_gradient_quality` |
+# | Longer training is no substitute | `sat-not-longer` | {doc}`/notebooks/sat_02_gradient_quality` |
+# | So be smooth: more robust, and for free | `sat-silu`, `sat-smooth`, `sat-free` | {doc}`/notebooks/sat_03_smooth_activations`, {doc}`/notebooks/sat_04_cost` |
+# | It is not the negative side | `sat-below-zero`, `sat-celu` | {doc}`/notebooks/sat_03_smooth_activations` |
+# | It scales | `sat-scaling` | {doc}`/notebooks/sat_05_scaling` |
+# | It survives stronger attacks | `bai-autoattack` | {doc}`/notebooks/sat_06_sanity` |
+#
 # Two of these are about more than smoothness. *It scales* holds for any network that grows more robust with size; to say that
 # it scales *better* with SiLU, ReLU must be beside it at every size, as it is on {doc}`/notebooks/sat_05_scaling`. And *for free* is about accuracy
 # here; time and memory are another bill, on {doc}`/notebooks/sat_04_cost`.
@@ -116,14 +97,14 @@ rows = [
         "{cite:t}`singla2021`",
         "It is low curvature, not smoothness, that shrinks the generalisation gaps: Leaky ReLU, with a kink, does it too in an "
         "approximate sense (seen: abstract; numbers not found).",
-        claims.stands(elsewhere, "singla-gap", "singla-leaky"),
+        claims.labels(elsewhere, "singla-gap", "singla-leaky"),
         "long training; the gap on clean images",
     ],
     [
         "{cite:t}`huang2023`",
         "With the weight decay tuned for each activation, smooth ones mostly do not beat ReLU under TRADES; under an advanced recipe "
         "SiLU does (seen: full text; figures only).",
-        claims.stands(elsewhere, "huang-tuned"),
+        claims.labels(elsewhere, "huang-tuned"),
         "their three weight decays under TRADES at full length; the advanced recipe",
     ],
     [
@@ -137,21 +118,21 @@ rows = [
         "{cite:t}`yu2026`",
         "Robustness is best where max abs. φ″ lies in [4, 10] (seen: abstract). SiLU has 0.5, Parametric Softplus with α = 10 has "
         "2.5 (derived): both would be too flat.",
-        claims.stands(elsewhere, "yu-curvature"),
+        claims.labels(elsewhere, "yu-curvature"),
         "SmoothReLU, whose sharpness is learned, at a fixed one",
     ],
     [
         "{cite:t}`pang2021`",
         "A slightly different weight decay can move robust accuracy by more than 7 points; fix it before "
         "comparing (seen: abstract and README).",
-        critics.weight_decays(ledgers)[1] or "no scale has records with more than one weight decay yet",
+        "what a weight decay moves: {doc}`/notebooks/paf_06_discussion`",
         "weight decays between and beyond ours",
     ],
 ]
 Markdown(table(["Who", "What they say", "Our records", "Still untested here"], rows))
 
 # %% [markdown]
-# The claims of Singla, Huang and Yu are tested in the study on parametric activations, with the same recipe; their details are in
+# The claims of Singla, Huang and Yu are tested in the study on parametric activations, with the same recipe; what was measured stands in
 # {doc}`/notebooks/paf_06_discussion`. Note how the explanations compete. If it is the *gradient*, a smooth backward pass alone must help. If it is
 # *low curvature*, then softplus should be as good as SiLU, and the gain should be in the generalisation gap. If it is *the right
 # curvature*, sharper than SiLU should be better still. One table of accuracies cannot tell these apart; the steps above can.
@@ -217,7 +198,6 @@ Markdown(claims.caveats(judged))
 Markdown(
     "\n".join(
         [
-            f"- {claims.summary(judged)}",
             f"- The headline, SiLU over ReLU: {claims.labels(judged, 'sat-silu')}.",
             f"- The mechanism, a smooth backward pass for both: {claims.labels(judged, 'sat-gradient-both')}.",
         ]

@@ -6,7 +6,7 @@
 #
 # **At the end you will know**
 #
-# - how every claim stands at each scale that we have records for, and what of the rule decided it;
+# - how every claim stands at each scale that we have records for, and which part of the rule decided it;
 # - what held, what did not, and what cannot be said at all;
 # - how to attack a network whose activations look at the input, and what an attack that forgets this would report;
 # - what to take away if you build networks, and which runs would settle what is open.
@@ -45,7 +45,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-sparta-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Attack, ε and n of each stand in the table below, as do claims about other things, such as distances.", "name": "fig-sparta-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -55,14 +55,8 @@ Markdown(claims.folded(judged))
 Markdown(claims.READING)
 
 # %% [markdown]
-# ### What held, what did not, what cannot be said
+# ### What cannot be said
 #
-# The same verdicts, sorted by what they come to over all scales.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.outcomes(judged))
-
-# %% [markdown]
 # A verdict can rest on one seed, and its dot in the figure is hollow then. The images speak for these networks, and nothing guards against
 # lucky ones. Where a claim is tested on several datasets, all must give the same verdict; else it is undecided.
 #
@@ -75,47 +69,9 @@ Markdown(claims.outcomes(judged))
 # - whether a claim that failed here failed because the idea is wrong, or because our reading is.
 # - whether one that held here held for the reason that they give: other forms may do the same. The controls narrow it down, and no more.
 #
-# ### Question by question
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-rows = [
-    [
-        "Is it better than ReLU?",
-        claims.labels(judged, "sparta-relu", "sparta-clean", "sparta-standard"),
-        "{doc}`/notebooks/sparta_02_readings`",
-    ],
-    [
-        "Is it better than what else is on offer?",
-        claims.labels(judged, "sparta-silu", "sparta-smooth", "sparta-denoising"),
-        "{doc}`/notebooks/sparta_02_readings`",
-    ],
-    [
-        "Does the reading matter?",
-        claims.labels(judged, "sparta-r1", "sparta-r3"),
-        "{doc}`/notebooks/sparta_02_readings`",
-    ],
-    [
-        "Is it the neighbourhood, is it the input?",
-        claims.labels(judged, "sparta-spatial", "sparta-input"),
-        "{doc}`/notebooks/sparta_01_attention`",
-    ],
-    [
-        "Does a frozen gate serve elsewhere?",
-        claims.labels(judged, "sparta-networks", "sparta-datasets"),
-        "{doc}`/notebooks/sparta_03_across_networks`, {doc}`/notebooks/sparta_04_across_datasets`",
-    ],
-    [
-        "Because of what it has learned?",
-        claims.labels(judged, "sparta-learned-elsewhere"),
-        "{doc}`/notebooks/sparta_03_across_networks`, {doc}`/notebooks/sparta_04_across_datasets`",
-    ],
-]
-Markdown(table(["Question", "Our records", "Page"], rows))
-
-# %% [markdown]
-# The rows build on each other. R2 starts as SiLU, so a gain over ReLU alone may be SiLU's: it takes the second row to give it to the gate, the fourth
-# to give it to *attention*, and the last to give a transfer to what was learned. A frozen gate beats ReLU for no better reason than SiLU does,
-# if a gate that nobody trained beats it too.
+# The claims build on each other. R2 starts as SiLU, so a gain over ReLU alone may be SiLU's: it takes `sparta-silu` and `sparta-smooth` to give it to
+# the gate, `sparta-spatial` and `sparta-input` to give it to *attention*, and `sparta-learned-elsewhere` to give a transfer to what was learned. A
+# frozen gate beats ReLU for no better reason than SiLU does, if a gate that nobody trained beats it too.
 #
 # ## What critics would ask
 #
@@ -318,7 +274,6 @@ Markdown(answered(ADVICE))
 Markdown(
     "\n".join(
         [
-            f"- {claims.summary(judged)}",
             f"- Our reading R2 over ReLU: {claims.labels(judged, 'sparta-relu')}.",
             f"- And over SiLU, as which it starts: {claims.labels(judged, 'sparta-silu')}.",
             f"- What the donor learned: {claims.labels(judged, 'sparta-learned-elsewhere')}.",

@@ -7,7 +7,7 @@
 #
 # **At the end you will know**
 #
-# - how every claim stands at each scale that we have records for, and what of the rule decided it;
+# - how every claim stands at each scale that we have records for, and which part of the rule decided it;
 # - what held, what did not, and what cannot be said at all;
 # - what a network trained without attacks is worth beside one that was trained with them;
 # - what to take away if you build networks, and which runs would settle what is open.
@@ -41,7 +41,7 @@ glue("claims", str(len({one.claim.id for one in judged})), display=False)
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 Markdown(claims.summary(judged))
 
-# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Claims about other things, such as distances, stand in the table below.", "name": "fig-splash-claims"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One block a claim: its statement, and below it for each scale a dot with a horizontal interval around a short upright line at zero, or at minus one where the claim allows a margin. Most are grey and cross the line."}, "figure": {"caption": "The claims about accuracy, by our records: the difference in percentage points with its 95 % interval, over groups of networks where there are several, else over images. In colour: this mark, by itself, is decided (hollow: on one seed); small and grey: undecided. Where a claim has several marks at a scale, for data sets or rivals, all must agree on it; of many rivals the one on which it turns is shown. The upright line is what the interval has to lie above, 0 or a margin of a point; the p-value over images has to be below 0.05 as well. An arrow: further than 15 points. Attack, ε and n of each stand in the table below, as do claims about other things, such as distances.", "name": "fig-splash-claims"}} tags=["hide-input"]
 forest.forest(judged)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
@@ -51,14 +51,8 @@ Markdown(claims.folded(judged))
 Markdown(claims.READING)
 
 # %% [markdown]
-# ### What held, what did not, what cannot be said
+# ### What cannot be said
 #
-# The same verdicts, sorted by what they come to over all scales.
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-Markdown(claims.outcomes(judged))
-
-# %% [markdown]
 # A verdict can rest on one seed, and its dot in the figure is hollow then. The images speak for these networks, and nothing guards against
 # lucky ones. And two claims can rest on the same comparison: `splash-standard` takes the strongest attack that both networks have been
 # through, and where that is AutoAttack `splash-autoattack` is no second piece of evidence.
@@ -71,38 +65,8 @@ Markdown(claims.outcomes(judged))
 #   hinges of APL. None of these was found.
 # - *Places derived from the data* names no rule. {doc}`/notebooks/splash_04_choices` tries several.
 #
-# ### Question by question
-
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-rows = [
-    ["Is it more accurate?", claims.labels(judged, "splash-accuracy"), "{doc}`/notebooks/splash_02_accuracy`"],
-    [
-        "More robust, against attackers who know the gradient?",
-        claims.labels(judged, "splash-standard", "splash-fgsm", "splash-cw"),
-        "{doc}`/notebooks/splash_03_robustness`",
-    ],
-    [
-        "More robust, against attackers who only ask?",
-        claims.labels(judged, "splash-boundary", "splash-one-pixel"),
-        "{doc}`/notebooks/splash_03_robustness`",
-    ],
-    [
-        "Does the gain survive AutoAttack?",
-        claims.labels(judged, "splash-autoattack"),
-        "{doc}`/notebooks/splash_03_robustness`",
-    ],
-    ["Are seven hinges enough?", claims.labels(judged, "splash-seven"), "{doc}`/notebooks/splash_04_choices`"],
-    [
-        "Is it worth having under adversarial training?",
-        claims.labels(judged, "splash-adversarial"),
-        "{doc}`/notebooks/splash_05_adversarial`",
-    ],
-]
-Markdown(table(["Question", "Our records", "Page"], rows))
-
-# %% [markdown]
-# A gain under a weak attack that a strong one does not confirm is a gain in *resisting that attack*. The two rows on
-# attackers who only ask guard against the opposite mistake: if gradients mislead the attacker, attacks that use none do better.
+# A gain under a weak attack that a strong one does not confirm is a gain in *resisting that attack*. The two claims on attackers who only
+# query, `splash-boundary` and `splash-one-pixel`, guard against the opposite mistake: if gradients mislead the attacker, attacks that use none do better.
 #
 # ## What critics would ask
 #
@@ -293,7 +257,6 @@ Markdown(answered(ADVICE))
 Markdown(
     "\n".join(
         [
-            f"- {claims.summary(judged)}",
             f"- The headline, trained without attacks: {claims.labels(judged, 'splash-standard')}.",
             f"- The same under AutoAttack: {claims.labels(judged, 'splash-autoattack')}.",
             f"- With adversarial training: {claims.labels(judged, 'splash-adversarial')}.",

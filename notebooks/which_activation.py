@@ -14,7 +14,7 @@ import torch
 
 from robust_activations import data, paths, runs, studies
 from robust_activations.attacks import Threat
-from robust_activations.figures import answers, choice, claims, measured, prices, sanity, standings
+from robust_activations.figures import answers, choice, claims, measured, prices, sanity, saved, standings
 from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.rows import ATTACKS, under
 from robust_activations.studies import curves, protocol
@@ -46,7 +46,8 @@ note("short_answer", short)
 note("short_attack", attack)
 note("full_answer", answers.full(best))
 note("others_gain", gain)
-note("claims_said", claims.summary([one for one in judged if one.scale == best.scale]).replace("`", ""))
+at_best = [one for one in judged if one.scale == best.scale]
+note("claims_said", f"{claims.summary(at_best)} {claims.held(at_best)}".replace("`", ""))
 note("others_tested", tested)
 note("levers_attacks", listed(dict.fromkeys(ATTACKS[one.attack] for one in levers.values())))
 hard = curves.read(paths.ledger("cpu") / f"margin-{best.scale}.json")
@@ -62,12 +63,12 @@ Markdown(
     f"*{answers.scale_names(reversed(scales))}.*\n\n"
     + box(
         "The short answer with its tests",
-        f"The numbers above are {attack}, which all of these networks have been through. {answers.full(best)}",
+        f"The numbers above are {attack}, run on all of these networks. {answers.full(best)}",
     )
 )
 
 # %% [markdown]
-# Not to tell two activations apart is not to show that they are equal: look at the interval. More of what others found:
+# Failing to tell two activations apart does not make them equal: look at the interval. More of what others found:
 #
 # - {cite:t}`peng2023` end their list of changes to a ResNet-50 with SiLU, and prefer it to PSiLU and PSSiLU too (seen, secondary).
 # - On CIFAR and Tiny-ImageNet, {cite:t}`huang2023` find that under a baseline recipe smooth activations mostly do not win, while under an advanced
@@ -132,13 +133,15 @@ ANSWERS = {
         supported="It was ahead of SiLU. Its convolutions have their price: see below.",
         contradicted="No: SiLU, which costs no convolution, was ahead.",
         undecided="No reason to: our records do not tell it from SiLU, which needs no convolution.",
+        besides=f" Against ReLU: {claims.labels(judged, 'sparta-relu')}.",
     ),
-    "Can SPLASH stand in for adversarial training?": advice(
+    "Can SPLASH stand in for adversarial training?": saved.stand_in(kept, "splash"),
+    "Does it gain anything without, at a small ε?": advice(
         judged,
         "splash-autoattack",
-        supported="Its gain survives AutoAttack. How much of either is left is another question: see the figure on ε.",
-        contradicted="No: under AutoAttack it lost even against ReLU.",
-        undecided="Our records do not show whether any of its gain survives AutoAttack.",
+        supported="Under AutoAttack it was ahead of ReLU.",
+        contradicted="No: under AutoAttack it was behind ReLU.",
+        undecided="Under AutoAttack our records do not tell it from ReLU.",
     ),
     "And with the weight decay tuned for each?": advice(
         judged,
@@ -204,8 +207,8 @@ prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 # ## Without adversarial training
 #
 # The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each pair of panels the upper
-# shows networks that were trained on attacked images, the lower those that were not. Between the curves of a panel lies the activation (and the luck
-# of each training), between the panels lies the training. At the small ε where a network that was trained on clean images still gets something
+# shows networks that were trained on attacked images, the lower those that were not (PSSiLU was trained on attacked images alone). Between the curves
+# of a panel lies the activation (and the luck of each training), between the panels lies the training. At the small ε where a network that was trained on clean images still gets something
 # right, activations differ there too ({doc}`/notebooks/sparta_02_readings`, {doc}`/notebooks/splash_03_robustness`); none of them lasts to the dotted line.
 # How an attack on each looks: {doc}`/notebooks/pictures`.
 
@@ -223,7 +226,10 @@ plans = {
         "trained on clean images": partial(protocol.standard, "digits", "digits", "digits_cnn"),
     },
 }
-shown_names = ("relu", "silu", "splash", "sparta")
+shown_names = {
+    "trained on attacked images": ("relu", "silu", "pssilu", "splash", "sparta"),
+    "trained on clean images": ("relu", "silu", "splash", "sparta"),
+}
 
 
 def live(run):
@@ -235,7 +241,7 @@ def live(run):
 
 def curve(make, name):
     """The first seed that there is, and its curve: at the digits seed 0, elsewhere one whose network was kept."""
-    several = [make(name, seed=seed) for seed in protocol.SEEDS]
+    several = [make(name, seed=seed) for seed in protocol.seeds("cpu")]
     if several[0].dataset == "digits":
         return (one := live(several[0])) and (0, one)
     return curves.first(kept, several)
@@ -245,9 +251,9 @@ panels, absent, seeds = {}, {}, {}
 for place, both in plans.items():
     radius = both["trained on attacked images"]("relu").threat.radius
     for how, make in both.items():
-        found = {name: curve(make, name) for name in shown_names}
+        found = {name: curve(make, name) for name in shown_names[how]}
         own = {name: one for name, one in found.items() if one}
-        absent[f"{place}, {how}"] = [name for name in shown_names if name not in own]
+        absent[f"{place}, {how}"] = [name for name in shown_names[how] if name not in own]
         if own:
             seeds[place, how] = {name: seed for name, (seed, _) in own.items()}
             title = f"{place}, {how}, n = {own[next(iter(own))][1].n}"
@@ -260,12 +266,12 @@ sanity.curves(*panels.values())
 words, small = [], next((one for one in scales if one.scale == "cpu"), None)
 for (place, how), panel in panels.items():
     at = panel.x.index(panel.mark)
-    left = answers.left([100 * own[at].value for own in panel.curves.values()])
-    words.append(f"{place} at ε = {panel.x[at]:g}/255, {how}: {left} ({answers.of_seeds(seeds[place, how])}).")
+    left = saved.left([100 * own[at].value for own in panel.curves.values()])
+    words.append(f"{place} at ε = {panel.x[at]:g}/255, {how}: {left} ({saved.of_seeds(seeds[place, how])}).")
     if small and (place, how) == ("CIFAR-10", "trained on attacked images"):
-        words[-1] += f" {answers.beside_mean(small, seeds[place, how])}"
+        words[-1] += f" {saved.beside_mean(small, seeds[place, how])}"
 words += [
-    f"{place}: no curve of {standings.words(names)}, of which no network was kept, or it collapsed."
+    f"{place}: no curve of {standings.words(names)}: none was measured while a network was kept, or it collapsed."
     for place, names in absent.items()
     if names
 ]
@@ -295,7 +301,7 @@ Markdown(
 )
 
 # %% [markdown]
-# - **Small effects are out of sight.** Not to see one is not evidence that there is none.
+# - **Small effects cannot be detected here.** Absence of evidence is not evidence of absence.
 # - **Seeds.** Where ReLU has one seed, the interval is that of the images alone; another training of the same network would move it.
 # - **Short training.** What overfits late, or pays late, has little time to do so in {glue:text}`epochs` epochs, those of the largest scale here;
 #   {cite:t}`singla2021` and {cite:t}`xie2020` are about long trainings.
@@ -319,7 +325,8 @@ Markdown(
 # | {numref}`fig-protocol-redraws`: the ranking on CIFAR-10, redrawn | Who won? Would the same one win on other images? |
 # | {numref}`fig-learned-shapes`: shapes that were learned on the digits | It moved. How would you find out whether that helped? |
 #
-# Each of the five is drawn by a notebook that runs on a laptop in minutes, and each of those ends with exercises.
+# Each of the five is drawn by a notebook that runs on a laptop in minutes once its networks are trained; how long that took stands in
+# {doc}`/notebooks/records`. Each of those ends with exercises.
 #
 # ## Summary
 
@@ -327,7 +334,7 @@ Markdown(
 Markdown(
     "\n".join(
         [
-            *(f"- {choice.weighed(one)}" for one in levers.values() if one.found),
+            f"- {headline}",
             f"- All claims of this book. {claims.summary(judged)}",
             f"- The largest gains of smooth activations are reported for ImageNet, {tested}.",
         ]
@@ -338,7 +345,7 @@ Markdown(
 # ## Questionnaire
 #
 # 1. Why does a page on activations show seeds and epochs in the same figure?
-# 2. The highest of thirty dots is above zero. Why is that no finding?
+# 2. The highest of many dots is above zero. Why is that no finding?
 # 3. In {numref}`fig-choice-eps`, where do you look to judge an activation, and where to judge a defence?
 # 4. What does *visible* mean, and what must you not conclude about smaller differences?
 # 5. An activation gains 1 point and costs a step 1.5 times as long. What else could that time buy?

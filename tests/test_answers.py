@@ -9,7 +9,7 @@ import pytest
 import tiny
 from made import entries, held, made, right
 from robust_activations import studies
-from robust_activations.figures import answers, choice, prices, standings
+from robust_activations.figures import answers, choice, prices, saved, standings
 from robust_activations.figures.measured import Benchmarks, Recorded
 from robust_activations.figures.standings import Standings
 from robust_activations.studies import Claim, Judged, Reported, Verdict, protocol
@@ -287,17 +287,30 @@ def test_one_seed_recommends_nothing():
 
 
 def test_the_seed_of_a_network_and_its_luck_are_told():
-    assert answers.of_seeds({"relu": 0, "silu": 0}) == "ReLU and SiLU, seed 0"
-    assert answers.of_seeds({"relu": 1, "silu": 0}) == "ReLU (seed 1) and SiLU (seed 0)"
+    assert saved.of_seeds({"relu": 0, "silu": 0}) == "ReLU and SiLU, seed 0"
+    assert saved.of_seeds({"relu": 1, "silu": 0}) == "ReLU (seed 1) and SiLU (seed 0)"
     one = scale((RECIPE("relu", seed=1), 94), (RECIPE("silu"), 110))
-    words = answers.beside_mean(one, {"relu": 1, "silu": 0})
+    words = saved.beside_mean(one, {"relu": 1, "silu": 0})
     assert words.endswith("of the same activation, under PGD-50: ReLU −1.5 points (2 seeds).")  # SiLU has no others
-    assert answers.beside_mean(one, {"silu": 0, "gelu": 0}) == ""
+    assert saved.beside_mean(one, {"silu": 0, "gelu": 0}) == ""
+
+
+def test_whether_an_activation_stands_in_for_adversarial_training():
+    recipe = protocol.recipe("cpu")
+    clean = protocol.standard("cpu", "cifar10", "resnet20", "splash", attacked=True)
+    radius = recipe("relu").threat.radius
+    kept = {recipe("relu", seed=1).id: Curve((0.0, radius), (90, 40), 100)}
+    assert saved.stand_in(kept, "splash").said == "Our records cannot say yet."
+    said, test = saved.stand_in(kept | {clean.id: Curve((0.0, radius), (95, 2), 100)}, "splash")
+    assert said.startswith("No: without attacks in training it keeps 2\N{NO-BREAK SPACE}% of the images where ReLU")
+    assert "SPLASH, trained on clean images, keeps 2.0 % [" in test
+    said, _ = saved.stand_in(kept | {clean.id: Curve((0.0, radius), (95, 38), 100)}, "splash")
+    assert said == "Our records do not show that it keeps less."
 
 
 def test_what_is_left_is_a_share_or_a_range():
-    assert answers.left([0.0, 0.0]) == "all are at 0\N{NO-BREAK SPACE}%"
-    assert answers.left([30.2, 33.0]) == "they lie between 30.2 and 33\N{NO-BREAK SPACE}%"
+    assert saved.left([0.0, 0.0]) == "all are at 0\N{NO-BREAK SPACE}%"
+    assert saved.left([30.2, 33.0]) == "they lie between 30.2 and 33\N{NO-BREAK SPACE}%"
 
 
 def test_what_is_told_on_clean_images_is_told_where_seeds_agree():

@@ -244,16 +244,15 @@ def test_advice_says_that_data_sets_do_not_agree():
     assert said(cifar10=even, cifar100=even) == said(silu=yes, gelu=even) == "Perhaps."  # the latter are no data sets
 
 
-def test_outcomes_sort_claims_over_all_scales():
-    yes, no, none = judge(*pair(120, 80)), judge(*pair(80, 120)), Verdict("not tested here")
-    open_ = judge(*pair(101, 100))
-    by = {"a": (yes, open_), "b": (no, none), "c": (yes, no), "d": (open_, none), "e": (none, none)}
-    found = [judged(two[i], name, scale) for i, scale in enumerate(("digits", "cpu")) for name, two in by.items()]
-    rows = [*map(entries, claims.outcomes(found).splitlines()[2:])]
-    assert [row[0].strip("*") for row in rows] == [*claims.OUTCOMES.values()]
-    assert [row[1][len("Statement of ")] for row in rows] == [*"abcde"]
-    assert rows[0][1].endswith("(supported, one seed, at `digits`; undecided, at `cpu`)")
-    assert entries(claims.reported(found).splitlines()[2])[1].startswith("+9 points<br>")
+def test_decided_claims_are_named():
+    yes, no, open_ = judge(*pair(120, 80)), judge(*pair(80, 120)), judge(*pair(101, 100))
+    found = [judged(yes, "a"), judged(no, "b"), judged(open_, "c")]
+    assert claims.held(found) == "Supported: “Statement of a” (one seed). Contradicted: “Statement of b” (one seed)."
+    assert claims.held(found[2:]) == ""
+
+
+def test_what_was_reported_stands_apart():
+    assert entries(claims.reported([judged(judge(*pair(120, 80)))]).splitlines()[2])[1].startswith("+9 points<br>")
 
 
 def test_caveats_count_each_record_once(folder):

@@ -111,7 +111,7 @@ def test_every_dataset_must_say_so(tmp_path):
     found = compare(records, runs, is_("silu"), is_("relu"))
     assert (found.label, found.said, list(found.parts)) == ("supported", "supported, one seed", ["mnist", "cifar10"])
     assert "over" not in found.measured
-    assert found.measured.endswith("(1 seed, n = 200, cifar10)")
+    assert found.measured.endswith("(1 seed, n = 200, ε = 38.25/255, cifar10)")
     assert claims.why(found) == "p is below 0.05"
     records, runs = kept(tmp_path / "b", *of("mnist", 40), *of("cifar10", -35))
     found = compare(records, runs, is_("silu"), is_("relu"))
@@ -129,7 +129,7 @@ def test_beside_autoattack_on_few_images_stands_a_weaker_attack_on_more(tmp_path
     found = compare(records, runs, is_("silu"), is_("relu"))
     assert found.label == "undecided"
     assert "+5.0 points under autoattack" in found.measured
-    assert "(1 seed, n = 20; +20.0 under pgd50, n = 200)" in found.measured
+    assert "(1 seed, n = 20, ε = 38.25/255; under pgd50 +0.0 on the same, +20.0 on 200)" in found.measured
     assert "pgd50" not in compare(records, runs, is_("silu"), is_("relu"), attack="autoattack").measured
 
 
@@ -200,7 +200,7 @@ def test_pairs_in_a_chain_are_one_group(tmp_path):
     any_ = {"differ": ("model_options",), "also": lambda a, b: a.model_options["width"] > b.model_options["width"]}
     found = compare(records, runs, is_("relu"), is_("relu"), **any_)
     assert found.said == "supported, one seed"
-    assert "(3 pairs in 1 group, n = 200)" in found.measured
+    assert "(3 pairs in 1 group, n = 200, ε = 38.25/255)" in found.measured
     assert "[" not in found.measured
 
 

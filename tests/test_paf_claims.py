@@ -61,7 +61,7 @@ def test_verdicts_take_the_protocols_other_seeds(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "ledger", lambda scale: tmp_path / "data" / "ledger")
     (found,) = [one.verdict for one in studies.verdicts(("digits",)) if one.claim.id == "sat-silu"]
     assert found.label == "supported"
-    assert "(3 seeds, n = 200)" in found.measured
+    assert "(3 seeds, n = 200, ε = 38.25/255)" in found.measured
     assert {*found.records} == {run.id for run, _ in every_run}
     page = claims.details([one for one in claims.judged("digits") if one.claim.id == "sat-silu"])
     assert "robust-activations run sat --scale digits" in page

@@ -157,11 +157,11 @@ def pair(first: int, second: int, seed: int = 0, **changes) -> list[Record]:
 @pytest.mark.parametrize(
     ("first", "second", "label", "measured"),
     [
-        (120, 80, "supported", "+20.0 points under pgd50; McNemar p = 1.8e-12 (1 seed, n = 200)"),
-        (80, 120, "contradicted", "-20.0 points under pgd50; McNemar p = 1.8e-12 (1 seed, n = 200)"),
-        (100, 100, "undecided", "+0.0 points under pgd50; McNemar p = 1 (1 seed, n = 200)"),
-        (105, 100, "undecided", "+2.5 points under pgd50; McNemar p = 0.062 (1 seed, n = 200)"),
-        (106, 100, "supported", "+3.0 points under pgd50; McNemar p = 0.031 (1 seed, n = 200)"),
+        (120, 80, "supported", "+20.0 points under pgd50; McNemar p = 1.8e-12 (1 seed, n = 200, ε = 38.25/255)"),
+        (80, 120, "contradicted", "-20.0 points under pgd50; McNemar p = 1.8e-12 (1 seed, n = 200, ε = 38.25/255)"),
+        (100, 100, "undecided", "+0.0 points under pgd50; McNemar p = 1 (1 seed, n = 200, ε = 38.25/255)"),
+        (105, 100, "undecided", "+2.5 points under pgd50; McNemar p = 0.062 (1 seed, n = 200, ε = 38.25/255)"),
+        (106, 100, "supported", "+3.0 points under pgd50; McNemar p = 0.031 (1 seed, n = 200, ε = 38.25/255)"),
     ],
 )
 def test_one_seed(tmp_path, first, second, label, measured):
@@ -184,7 +184,7 @@ def test_seeds_must_agree(tmp_path):
     low, high = map(float, re.search(r"over seeds \[(.*), (.*)\]; over images", verdict.measured).groups())
     # Mean 17.5, deviation 17.68, t(1) = 12.706.
     assert (low, high) == pytest.approx((17.5 - 158.8, 17.5 + 158.8), abs=0.06)
-    assert "(2 seeds, n = 200)" in verdict.measured
+    assert "(2 seeds, n = 200, ε = 38.25/255)" in verdict.measured
 
 
 def test_seeds_that_agree(tmp_path):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 
 from robust_activations import models
 from robust_activations.figures import style
 from robust_activations.figures.choice import ACTIVATION, Levers
 from robust_activations.figures.claims import by_data, measured
-from robust_activations.figures.comparisons import against, span, told_apart
+from robust_activations.figures.comparisons import span, told_apart
 from robust_activations.figures.plans import OBJECTIVES
-from robust_activations.figures.prose import NBSP, listed, p_value, points, table
-from robust_activations.figures.rows import DATA, Interval, Row, data_title
+from robust_activations.figures.prose import listed, p_value, points, table
+from robust_activations.figures.rows import DATA, Interval, data_title
+from robust_activations.figures.saved import untrained
 from robust_activations.figures.standings import (
     Standings,
     added_in_words,
@@ -29,7 +29,7 @@ from robust_activations.figures.standings import (
 )
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
-from robust_activations.studies import Judged, Verdict, protocol
+from robust_activations.studies import Judged, Verdict
 from robust_activations.studies.curves import Curve
 
 COUNTS = ("None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
@@ -69,8 +69,8 @@ def short(one: Standings, lever: Levers, judged: Iterable[Judged]) -> tuple[str,
         behind = _among(told.below, firm(one))
         losers = behind or told.below
         count = COUNTS[len(losers)] if len(losers) < len(COUNTS) else f"{len(losers)}"
-        whom = f"each of {len(one.of('relu'))} trainings of ReLU" if behind else f"ReLU {ALONE}"
-        text += f" {count} {'is' if len(losers) == 1 else 'are'} behind {whom}: {listed(losers)}."
+        whom = f"ReLU in all {len(one.of('relu'))} of its runs" if behind else f"ReLU {ALONE}"
+        text += f" {count} {'was' if len(losers) == 1 else 'were'} less robust than {whom}: {listed(losers)}."
     return f"Short answer: {headline}", f"{text} Where nothing else is said, this rests on {_basis(one)}."
 
 
@@ -119,7 +119,7 @@ def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
     """
     said, ahead = "", _ahead(one)
     if any(part.said in ("supported", "contradicted") for part in silu.values()):
-        said += " SiLU against ReLU, over every pair of networks that are alike otherwise, trained on attacked images: "
+        said += " SiLU against ReLU, over all pairs of networks that are otherwise alike, trained on attacked images: "
         said += f"{listed(map(_side, silu, silu.values()))}."
     if ahead:
         gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
@@ -173,8 +173,8 @@ def full(one: Standings) -> str:
     more, less, _ = told_apart(found.values())
     count = f"{len(more) + len(less) or 'none'} of {len(found)} activations"
     text = (
-        f"At scale {one.scale} ({one.title()}), under PGD-50, the first seed of each, corrected for their number, our "
-        f"records tell {count} from ReLU beyond the chance of the images"
+        f"At scale {one.scale} ({one.title()}), under PGD-50, the first seed of each, {count} differ from ReLU beyond "
+        "the chance of the images, corrected for their number"
     )
     sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
     text += f": {listed(sides)}." if sides else "."
@@ -233,7 +233,7 @@ def cases(
         ["Adversarial training on ImageNet", "**SiLU or GELU**", f"Others' evidence; {ours}", "<br>".join(others)],
         _small(scales[-1], judged),
         _avoid(scales),
-        _untrained_case(kept, records),
+        untrained(kept, records),
         [
             "Transformers",
             "What their recipe has",
@@ -274,8 +274,8 @@ def _small(one: Standings, judged: Iterable[Judged]) -> list[str]:
     what = f"**{words(use)}**"
     if not use:
         what = f"**What you have**, or compare it with {words(['silu', *each])} under *your* recipe, over three seeds"
-    why += f"Of {len(against_relu(one))} single runs {len(above) or 'none'} gained on ReLU's beyond the chance of the "
-    why += f"images ({words(above)})." if above else "images."
+    why += f"Of {len(against_relu(one))} single runs {len(above) or 'none'} beat ReLU's beyond the chance of the images"
+    why += f" ({words(above)})." if above else "."
     return [
         "Adversarial training on small images",
         what,
@@ -297,10 +297,10 @@ def _avoid(scales: Sequence[Standings]) -> list[str]:
         for one in reversed(scales)
         if lost[one.scale]
     ]
-    sure = f"Behind every training of ReLU, by one network each, in points from its first: {'; '.join(named)}"
+    sure = f"Behind every training of ReLU, one network each, points relative to ReLU's first seed: {'; '.join(named)}"
     return [
         "Any adversarial training",
-        f"**Not** {words(everywhere)}" if everywhere else "Nothing to avoid that we are sure of",
+        f"**Not** {words(everywhere)}".replace(" and ", " or ") if everywhere else "Nothing that we are sure of",
         "At every scale that is recorded" if everywhere else "What loses at one scale does not at another",
         f"{sure}." if named else "None is behind ReLU by more than the luck of one training.",
     ]
@@ -312,51 +312,3 @@ def _lost(one: Standings) -> dict[str, str]:
     below = [name for name in told_apart(found.values()).below if name in sure]
     fell = dict.fromkeys(record.run.activation for record in one.collapsed if record.run.activation not in found)
     return {name: points(found[name].at.value) for name in below} | dict.fromkeys(fell, "(collapsed)")
-
-
-def _untrained_case(kept: Mapping[str, Curve], records: Ledger) -> list[str]:
-    """Networks that were trained on clean images: what is left at the radius of adversarial training, and who is ahead
-    of ReLU at a radius that leaves something.
-    """
-    radius, shares, names = protocol.recipe("cpu")("relu").threat, [], []
-    runs = {
-        name: protocol.standard("cpu", "cifar10", "resnet20", name, attacked=True)
-        for name in ("relu", "silu", "splash", "sparta")
-    }
-    for name, run in runs.items():
-        if (curve := kept.get(run.id)) and radius.radius in curve.radii:
-            shares.append(100 * curve.correct[curve.radii.index(radius.radius)] / curve.n)
-            names.append(name)
-    case = ["No adversarial training", "**No activation saves it**; take what is accurate and fast"]
-    if not shares:
-        return [*case, "Not measured yet", ""]
-    why = f"On CIFAR-10, at ε = {radius.eps}, {left(shares)}: {words(names)} ({{numref}}`fig-choice-eps`)."
-    rows = [Row(style.title(name), records[run]) for name, run in runs.items() if run in records]
-    if len(rows) > 1 and runs["relu"] in records:
-        gains = listed(f"{one.name} {span(one.at)}" for one in against(rows[0], rows[1:]))
-        why += f" At {runs['relu'].threat.eps} they differ; points above ReLU under PGD-50: {gains}."
-    return [*case, f"{len(names)} networks, one seed each", why]
-
-
-def left(shares: Sequence[float]) -> str:
-    """Percent of images: `all are at 0 %`, or the range."""
-    low, high = (f"{end(shares):.1f}".removesuffix(".0") for end in (min, max))
-    return f"all are at {low}{NBSP}%" if low == high else f"they lie between {low} and {high}{NBSP}%"
-
-
-def of_seeds(seeds: Mapping[str, int]) -> str:
-    """Activations with the seeds of their networks: `ReLU and SiLU, seed 0`, `ReLU (seed 1) and SiLU (seed 0)`."""
-    if len(alike := {*seeds.values()}) == 1:
-        return f"{words(seeds)}, seed {alike.pop()}"
-    return listed(f"{style.title(name)} (seed {seed})" for name, seed in seeds.items())
-
-
-def beside_mean(one: Standings, seeds: Mapping[str, int]) -> str:
-    """How far these seeds of these activations lie from the mean of all seeds of the same activation, under PGD-50."""
-    said = []
-    for name, seed in seeds.items():
-        own = {key: record.best.outcomes["pgd50"].accuracy for key, record in one.of(name).items()}
-        if seed in own and len(own) > 1:
-            off = points(own[seed] - fmean(own.values()))
-            said.append(f"{style.title(name)} {off} points ({len(own)} seeds)")
-    return f"Against the mean of all seeds of the same activation, under PGD-50: {listed(said)}." if said else ""

@@ -207,7 +207,7 @@ def weighed(one: Levers) -> str:
     low, high = own[0], own[-1]
     text = (
         f"At `{one.scale}`, {under(one.attack)}, {len(told.above) or 'none'} of {len(own)} activations gained on "
-        f"ReLU's run beyond the chance of the images and {len(told.below) or 'none'} lost. They reach from {low.said} "
+        f"ReLU's run beyond the chance of the images and {len(told.below) or 'none'} lost. They range from {low.said} "
         f"to {high.said} points."
     )
     others = [change for change in one.found if change.kind != ACTIVATION]
@@ -215,10 +215,10 @@ def weighed(one: Levers) -> str:
     losses = [change for change in others if change.points < min(low.points, 0)]
     base = protocol.recipe(one.scale)("relu")
     if gains:
-        text += f" What gained more than the best of them: {_named(gains[::-1], base)}."
+        text += f" Larger gains than the best activation: {_named(gains[::-1], base)}."
     elif others:
         text += f" None of the other changes that are recorded ({len(others)}) gained more than the best of them."
-    return text + (f" What lost more than the worst: {_named(losses, base)}." if losses else "")
+    return text + (f" Larger losses than the worst: {_named(losses, base)}." if losses else "")
 
 
 def _named(found: Sequence[Change], base: Run) -> str:

@@ -85,6 +85,19 @@ def why(verdict: Verdict) -> str:
     return _named(verdict.why) or "no records that can be compared, or the runs collapsed"
 
 
+def held(found: Sequence[Judged]) -> str:
+    """The statements that are decided: `Supported: “A”; “B” (one seed). Contradicted: “C”.`"""
+    sides = {
+        label: [
+            f"“{one.claim.statement.rstrip('.')}”{' (one seed)' * (one.verdict.said != label)}"
+            for one in found
+            if one.verdict.label == label
+        ]
+        for label in DECIDED
+    }
+    return " ".join(f"{label.capitalize()}: {'; '.join(own)}." for label, own in sides.items() if own)
+
+
 def labels(found: Sequence[Judged], *ids: str) -> str:
     """The verdicts on the claims with these ids, without the measurements, at each scale that tests them."""
     said = []
@@ -134,8 +147,8 @@ def caveats(found: Sequence[Judged]) -> str:
     masked = len({record.id for record, *_ in failures(every)}) or "none"
     return (
         "seeds\n"
-        f": different ones in the records of the study, of the protocol and of those that these verdicts rest on "
-        f"besides: {seeds}; not every run has several. "
+        f": the records of the study, of the protocol and those that these verdicts rest on besides have {seeds} "
+        "different ones between them; not every run has several. "
         "Several *pairs* in a verdict are several settings or activations. Those that share a network, as that of "
         "ReLU, count as one group, and a single group has no protection from an unlucky one.\n\n"
         "masked gradients\n"
@@ -170,7 +183,7 @@ def _many(found: Sequence[Judged], every: Iterable[Record]) -> str:
         f"{tests} of them stand on this page, and {len(drawn)} are decided. Where no effect exists, each has a risk of "
         f"5 % by the luck of the images alone, so about {0.05 * tests:.1f} wrong ones are to be expected. The luck of "
         f"the training comes on top where there is one seed: {luck(every)} Of the decided ones "
-        f"{alike}. They are not corrected for their number, because each is a question of its own; who searches among "
+        f"{alike}. They are not corrected for their number, because each is a question of its own; anyone who searches "
         "them for *any* effect must correct."
     )
 
@@ -206,35 +219,15 @@ def reported(found: Sequence[Judged]) -> str:
     return table(["Claim, as we test it", "Reported, source (mark)"], rows)
 
 
-def outcomes(found: Sequence[Judged]) -> str:
-    """Every claim by what its verdicts at all scales come to: supported, contradicted, both, open, or not tested."""
-    kinds: dict[str, list[str]] = {kind: [] for kind in OUTCOMES}
-    for group in _by_claim(found):
-        own = {one.scale: one.verdict.label for one in group if one.verdict.tested}
-        sides = {*own.values()} & {*DECIDED}
-        kind = "both" if len(sides) > 1 else next(iter(sides), "undecided" if own else UNTESTED)
-        said = "; ".join(f"{one.verdict.said}, at `{one.scale}`" for one in group if one.verdict.tested)
-        kinds[kind].append(_statement(group[0]) + (f" ({said})" if said else ""))
-    return table(["", "Claims"], [[f"**{OUTCOMES[kind]}**", "<br>".join(own)] for kind, own in kinds.items() if own])
-
-
-OUTCOMES = {
-    "supported": "Supported at a scale, contradicted at none",
-    "contradicted": "Contradicted at a scale, supported at none",
-    "both": "Supported at one scale, contradicted at another",
-    "undecided": "Cannot be said: tested, and undecided",
-    UNTESTED: "Cannot be said: no records that test it yet",
-}
-
-
 def standing(found: Sequence[Judged]) -> str:
-    """Every claim: its verdict and why and what was measured, at each scale that tests it, then what was reported.
+    """Every claim and its page: the verdict, why, and what was measured, at each scale that tests it, then what was
+    reported.
 
     A narrow screen shows the first columns.
     """
     rows = []
     for group in _by_claim(found):
-        claim, paper = f"{_statement(group[0])}<br>`{group[0].claim.id}`", _reported(group[0])
+        claim, paper = _linked(group[0]), _reported(group[0])
         tested = [one for one in group if one.verdict.tested]
         for one in tested:
             label = f"**{one.verdict.said}**: {why(one.verdict)}"
@@ -243,6 +236,10 @@ def standing(found: Sequence[Judged]) -> str:
         if not tested:
             rows.append([claim, f"**{UNTESTED}**: {why(group[0].verdict)}", NOTHING, paper])
     return table(["Claim", "Verdict and why", "Measured", "Reported"], rows)
+
+
+def _linked(one: Judged) -> str:
+    return f"{_statement(one)}<br>`{one.claim.id}`, {{doc}}`/notebooks/{one.claim.page}`"
 
 
 def folded(found: Sequence[Judged]) -> str:

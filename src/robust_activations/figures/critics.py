@@ -84,7 +84,8 @@ def weight_decays(ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
                     )
     if not rows:
         return "No scale has records with more than one weight decay yet.", ""
-    return accuracy_table(rows, ("clean", "pgd20"), first="Activation, weight decay, scale"), " ".join(said)
+    attacks = ("clean", strongest(record for row in rows for record in row.records) or "pgd20")
+    return accuracy_table(rows, attacks, first="Activation, weight decay, scale"), " ".join(said)
 
 
 def tuned_table(ledgers: Mapping[str, Ledger]) -> str:
@@ -205,4 +206,5 @@ def masking(study: str, ledgers: Mapping[str, Ledger]) -> tuple[str, str]:
             f"where that was checked too ({last} of {len(own)})."
         )
     header = ["Scale", "Activation", "Trained", "Records that failed a check", "What did not hold"]
-    return table(header, rows) if rows else "No record failed a check.", " ".join(said) or "There are no records yet."
+    none = "No record of this study failed a check."
+    return table(header, rows) if rows else none, " ".join(said) or "There are no records yet."

@@ -339,7 +339,7 @@ def without_parameters(ledgers: Mapping[str, Ledger]) -> str:
             verdict = studies.compare(records, runs, published("silu"), published(name), margin=0.01)
             if verdict.tested:
                 words = f"{verdict.said}, {claims.measured(verdict)}"
-                said.append(f"- SiLU over {style.title(name)} at `{scale}`: {words}")
+                said.append(f"- SiLU not worse than {style.title(name)} by a point, at `{scale}`: {words}")
     return (
         "`peng-no-parameters` pools PSiLU and PSSiLU: its interval is that of the mean of both, and says less about "
         "each of them alone. One by one:\n\n" + ("\n".join(said) or "- nothing recorded yet")

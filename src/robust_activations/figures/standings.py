@@ -288,6 +288,7 @@ def added_in_words(one: Standings) -> str:
         f"{style.title(name)} {span(Interval(*over_seeds([own[seed] for seed in first if seed in own])))}"
         for name, own in more.items()
     )
+    now = listed(f"{style.title(name)} {span(Interval(*over(one, name)[1]))}" for name in more)
     seeds = listed(map(str, sorted({seed for own in more.values() for seed in own} - {*first})))
     both = listed(
         f"{style.title(name)} {p_value(p_over_seeds(one, name))} ({p_value(p_over_seeds(one, name, looks=1))})"
@@ -295,8 +296,8 @@ def added_in_words(one: Standings) -> str:
     )
     return (
         f"Of {words(['relu', *more])} the seeds {seeds} were added after a look at the first {len(first)} "
-        f"({looks}). Whoever looks twice gives chance two tries, so p over seeds is that of both looks, in brackets "
-        f"that of one, before the correction: {both}."
+        f"({looks}). With all seeds: {now}. p over seeds allows for both looks (in brackets: for one alone), before "
+        f"the correction: {both}."
     )
 
 

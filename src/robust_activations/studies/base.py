@@ -242,7 +242,7 @@ def compare(
         test = f"{kind} p = {p:.2g} {f'(corrected for {times}) ' if times > 1 else ''}" if not margin else ""
         gain, attacks = round(100 * mean, 1) + 0.0, "/".join(dict.fromkeys(names))  # no -0.0
         measured = f"{gain:+.1f} points under {attacks}{interval if several or margin else ''}; {test}"
-        seen = f"{counted(pairs)}, n = {_sizes(tests)}{'' if attack else _on_more_images(pairs)}"
+        seen = f"{counted(pairs)}, n = {_sizes(tests)}{_radii(pairs, names)}{'' if attack else _on_more_images(pairs)}"
         points = Points(*(100 * one for one in (mean, low, high, -margin)))
         return Verdict(label, f"{measured}({seen})", ids(pairs), why, seeds_of(pairs), points)
 
@@ -295,7 +295,14 @@ def agreed(verdicts: Mapping[str, Verdict]) -> Verdict:
 
 
 def _on_more_images(pairs: Pairs) -> str:
-    """Where AutoAttack, being dear, saw fewer images than a weaker attack did: the difference under that one."""
+    """Where AutoAttack, being expensive, saw fewer images than a weaker attack: the difference under that one, on the
+    same images and on all.
+    """
+
+    def gain(attack: str, n: int | None = None) -> float:
+        rights = [_rights(*pair, attack) for pair in pairs]
+        return 100 * float(np.dot(weights(pairs), [one[:n].mean() - other[:n].mean() for one, other in rights]))
+
     if any(strongest(pair) != "autoattack" for pair in pairs):
         return ""
     n = max(paired(*pair, "autoattack").n for pair in pairs)
@@ -303,9 +310,16 @@ def _on_more_images(pairs: Pairs) -> str:
         if all(attack in record.best.outcomes for pair in pairs for record in pair):
             tests = [paired(*pair, attack) for pair in pairs]
             if min(test.n for test in tests) > n:
-                mean = 100 * float(np.dot(weights(pairs), [test.difference for test in tests]))
-                return f"; {mean:+.1f} under {attack}, n = {_sizes(tests)}"
+                return f"; under {attack} {gain(attack, n):+.1f} on the same, {gain(attack):+.1f} on {_sizes(tests)}"
     return ""
+
+
+def _radii(pairs: Pairs, attacks: Iterable[str]) -> str:
+    """`, ε = 8/255`, of every radius that these were attacked with; nothing where no attack has one."""
+    if {*attacks} <= {"clean", "one_pixel"}:
+        return ""
+    threats = (record.run.threat for pair in pairs for record in pair)
+    return f", ε = {' and '.join(dict.fromkeys(one.eps + ' (ℓ₂)' * (one.norm == 'l2') for one in threats))}"
 
 
 def _sizes(tests: Iterable[Paired]) -> str:

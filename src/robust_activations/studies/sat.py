@@ -266,7 +266,7 @@ CLAIMS = (
         citation="xie2020",
         reported=Reported(
             "33.0 to 42.3 % (ResNet-50, ImageNet)",
-            "abstract of arXiv 2006.14536; that it is under PGD-200 at 4/255 stands in a summary by others",
+            "abstract of arXiv 2006.14536; PGD-200 at 4/255 according to a summary by others",
             "SEEN",
         ),
         test=lambda records, runs: compare(records, runs, plain("silu"), plain("relu")),
