@@ -31,9 +31,13 @@ from robust_activations.training import Objective, loss_of
 WIDTH = 4.6  # inches: shrunk to a phone, letters stay of a readable size
 ROW = 0.19  # inches a row of a dot plot takes
 INK, GREY = "#333333", "#9A9A9A"
-KINDS = {"forward": "#0072B2", "backward to the input": "#E69F00", "backward to the weights": "#D55E00"}
+KINDS = {
+    "forward": style.BLUE,
+    "backward to the input": style.ORANGE,
+    "backward to the weights": style.VERMILION,
+}
 USES = {"input": "to the input,\nas in the attack", "parameters": "and to the parameters,\nas in the update"}
-DEVICES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+DEVICES = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE)
 
 
 # ---- passes, counted --------------------------------------------------------------------------------------------

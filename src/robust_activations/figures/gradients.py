@@ -129,16 +129,15 @@ def strength(
 
     Above, the means over images; below, what the smooth one reaches more, with a 95 % t interval over images.
     """
-    colours = ("#000000", style.ATTACKED, style.CLEAN)
     with stacked([2.3, 2.2], 0.5) as (figure, (top, bottom)):
         for i, (own, smooth) in enumerate(reached.values()):
-            look: dict[str, Any] = {"color": colours[i], "marker": "os^"[i], "ms": 4.5, "lw": 1.4}
+            look: dict[str, Any] = {"color": style.PALETTE[i], "marker": "os^"[i], "ms": 4.5, "lw": 1.4}
             top.plot(steps, own.mean(1), **look)
             top.plot(steps, smooth.mean(1), ls="--", **look | {"mfc": "white"})
             found = [over_seeds(row.tolist()) for row in smooth - own]
             x = [step * 1.04 ** (2 * i - len(reached) + 1) for step in steps]
             bottom.plot(x, [mean for mean, *_ in found], **look | {"ls": ""})
-            bottom.vlines(x, [low for _, low, _ in found], [high for *_, high in found], color=colours[i], lw=1.4)
+            bottom.vlines(x, [low for _, low, _ in found], [high for *_, high in found], color=style.PALETTE[i], lw=1.4)
         bottom.axhline(0, color=INK, lw=1)
         for ax in (top, bottom):
             ax.set_xscale("log")
@@ -147,7 +146,7 @@ def strength(
         top.set_title(words, color=INK)
         top.set_ylabel("loss reached, mean")
         bottom.set(xlabel="steps of the attack", ylabel="smooth less own")
-        keys = [Line2D([], [], color=colours[i], marker="os^"[i], label=label) for i, label in enumerate(reached)]
+        keys = [Line2D([], [], color=style.PALETTE[i], marker="os^"[i], label=label) for i, label in enumerate(reached)]
         keys += [Line2D([], [], color=INK, ls=ls, label=label) for ls, label in (("-", "own slope"), ("--", "smooth"))]
         legend(figure, keys)
     return figure

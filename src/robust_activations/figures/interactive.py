@@ -57,6 +57,9 @@ class Line:
     width: float = 2.0
 
 
+VALUE, SLOPE = Line("value φ", style.VERMILION, width=3), Line("slope φ′", "#0088C7", "9 4")
+
+
 @dataclass(frozen=True)
 class Interactive:
     """What a notebook shows as HTML."""
@@ -205,11 +208,7 @@ def shapes(key: str, choices: Sequence[tuple[str, dict[str, tuple[float, ...]]]]
             for parameter, values in parameters.items()
         )
         menu.append(Choice(style.title(name), sliders, _bound(frame, name, tuple(parameters))))
-    lines = (
-        Line("value φ", "#D55E00", width=3),
-        Line("slope φ′", "#0088C7", "9 4"),
-        Line("second derivative φ″", "#B55C93", "2 3"),
-    )
+    lines = (VALUE, SLOPE, Line("second derivative φ″", "#B55C93", "2 3"))
     return explorer(key, "Value, slope and second derivative of an activation", z, (-2, 4), lines, menu)
 
 

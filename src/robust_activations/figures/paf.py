@@ -33,11 +33,10 @@ from robust_activations.studies.base import LADDER, strongest
 from robust_activations.studies.paf_claims import published
 
 Sweeps = Mapping[tuple[str, str], Mapping[float, Record]]
-# Okabe and Ito's, and markers besides.
 LOOKS: tuple[dict[str, Any], ...] = (
-    {"color": "#D55E00", "marker": "x"},
-    {"color": "#0072B2", "marker": "+"},
-    {"color": "#000000", "marker": "."},
+    {"color": style.VERMILION, "marker": "x"},
+    {"color": style.BLUE, "marker": "+"},
+    {"color": style.BLACK, "marker": "."},
 )
 
 

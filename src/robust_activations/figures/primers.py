@@ -25,8 +25,7 @@ from robust_activations.stats import Paired, mcnemar, wilson
 
 WIDTH = 5.2
 INK, PUSH = "gray_r", "RdBu_r"  # digits; perturbations and margins, which have two signs
-# Colour-blind safe, and every curve has a marker and a line of its own besides.
-COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
+# Beside its colour of the palette, every curve has a marker and a line of its own.
 MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 
 PICTURED = PGD(
@@ -81,15 +80,15 @@ def balls() -> Figure:
     with style.book():
         figure, both = plt.subplots(1, 2, figsize=(WIDTH, WIDTH * 0.58))
         for axes, (name, step) in zip(both, steps.items(), strict=True):
-            shapes[name].set(facecolor="#0072B2", alpha=0.15, edgecolor="#0072B2")
+            shapes[name].set(facecolor=style.BLUE, alpha=0.15, edgecolor=style.BLUE)
             axes.add_patch(shapes[name])
             along = np.linspace(-2, 2, 2)
             for level in np.linspace(-1.5, 1.5, 7):  # of the loss: straight lines across the gradient
                 axes.plot(along, (level - gradient[0] * along) / gradient[1], color="#DDDDDD", linewidth=1, zorder=0)
-            for vector, colour, width in ((step, COLOURS[1], 0.022), (0.62 * gradient, "#000000", 0.014)):
+            for vector, colour, width in ((step, style.VERMILION, 0.022), (0.62 * gradient, style.BLACK, 0.014)):
                 axes.quiver(0, 0, *vector, angles="xy", scale_units="xy", scale=1, color=colour, width=width)
             axes.annotate("gradient", 0.62 * gradient, (0.05, -0.35))
-            axes.annotate("step", step, (step[0] - 0.15, step[1] + 0.12), color=COLOURS[1], weight="bold")
+            axes.annotate("step", step, (step[0] - 0.15, step[1] + 0.12), color=style.VERMILION, weight="bold")
             axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", title=f"{name} ball")
             axes.set(xlabel="first pixel", ylabel="second pixel" if axes is both[0] else "")
             axes.set(xticks=[-1, 0, 1], xticklabels=["$-ε$", "0", "$ε$"], yticks=[-1, 0, 1])
@@ -126,8 +125,8 @@ def accuracy(*panels: Panel, height: float = 3.1) -> Figure:
                 counts = [(int(right.sum()), len(right)) for right in curve]
                 low, high = np.array([wilson(*count) for count in counts]).T
                 shares = [correct / n for correct, n in counts]
-                axes.fill_between(panel.x, low, high, color=COLOURS[at], alpha=0.12, linewidth=0)
-                (line,) = axes.plot(panel.x, shares, label=name, color=COLOURS[at], linestyle=LINES[at])
+                axes.fill_between(panel.x, low, high, color=style.PALETTE[at], alpha=0.12, linewidth=0)
+                (line,) = axes.plot(panel.x, shares, label=name, color=style.PALETTE[at], linestyle=LINES[at])
                 line.set(marker=MARKERS[at], markersize=5, markerfacecolor="white")
             axes.set(xlabel=panel.xlabel, ylabel="correct", title=panel.title)
             axes.set_ylim(-0.02 * panel.top, 1.02 * panel.top)
@@ -152,7 +151,7 @@ def histories(records: Sequence[Record]) -> Figure:
             epochs = [row["epoch"] + 1 for row in record.history]
             for at, (key, name) in enumerate(curves.items()):
                 values = [row.get(key, np.nan) for row in record.history]
-                axes.plot(epochs, values, color=COLOURS[at], linestyle=LINES[at], label=name)
+                axes.plot(epochs, values, color=style.PALETTE[at], linestyle=LINES[at], label=name)
             axes.axvline(record.best_epoch + 1, color="#555555", linestyle=":", linewidth=1.2)
             collapsed = " (collapsed)" if record.collapsed else ""
             axes.set(title=OBJECTIVES[record.run.objective.name] + collapsed, ylim=(-0.02, 1.02))
@@ -176,8 +175,8 @@ def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
             epochs = [row["epoch"] + 1 for row in history]
             fgsm, strong = ([row[key] for row in history] for key in ("held_fgsm", "held_pgd10"))
             axes.fill_between(epochs, strong, fgsm, color="#999999", alpha=0.15, linewidth=0)
-            axes.plot(epochs, fgsm, color=COLOURS[1], linestyle="--", marker="s", markersize=4, label="FGSM")
-            axes.plot(epochs, strong, color=COLOURS[2], linestyle="-.", marker="D", markersize=4, label="PGD-10")
+            axes.plot(epochs, fgsm, color=style.VERMILION, linestyle="--", marker="s", markersize=4, label="FGSM")
+            axes.plot(epochs, strong, color=style.BLUE, linestyle="-.", marker="D", markersize=4, label="PGD-10")
             axes.set(title=name, ylim=(-0.02, 1.02), ylabel="held-out, correct")
             style.percent(axes)
         column[0, 0].legend(loc="best")
@@ -194,8 +193,8 @@ def intervals(outcomes: Mapping[str, Outcome], *, zoom: bool = False) -> Figure:
         figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.48 * len(outcomes)))
         for place, outcome in enumerate(outcomes.values()):
             low, high = outcome.interval
-            axes.plot([low, high], [place, place], color=COLOURS[2], linewidth=2.5, solid_capstyle="round")
-            axes.plot(outcome.accuracy, place, "o", color=COLOURS[2], markersize=7)
+            axes.plot([low, high], [place, place], color=style.BLUE, linewidth=2.5, solid_capstyle="round")
+            axes.plot(outcome.accuracy, place, "o", color=style.BLUE, markersize=7)
             middle = min(0.93, max(0.05, outcome.accuracy))
             axes.annotate(f"{outcome.accuracy:.1%}", (middle, place - 0.18), ha="center", va="bottom")
         axes.set_yticks(range(len(outcomes)), list(outcomes))
@@ -224,7 +223,7 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
             axes.text(column, row, f"{value:.0%}", ha="center", va="center", color=colour, weight=weight)
             if strongest:
                 corner = (column - 0.46, row - 0.44)
-                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2.2))
+                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=style.VERMILION, linewidth=2.2))
         axes.set_xticks(range(len(attacks)), attacks)
         axes.set_yticks(range(len(values)), list(accuracies))
         axes.xaxis.tick_top()
@@ -242,7 +241,9 @@ def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
         figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
         for at, share in enumerate(shares):
             half = [np.diff(wilson(round(share * size), int(size)))[0] / 2 for size in n]
-            axes.plot(n, 100 * np.array(half), color=COLOURS[at], linestyle=LINES[at], label=f"accuracy {share:.0%}")
+            axes.plot(
+                n, 100 * np.array(half), color=style.PALETTE[at], linestyle=LINES[at], label=f"accuracy {share:.0%}"
+            )
         for mark in marks:
             axes.axvline(mark, color="#999999", linestyle=":", linewidth=1)
         axes.set(xscale="log", yscale="log", xlabel="test images n", ylabel="± points")
@@ -259,7 +260,7 @@ def image_by_image(
 ) -> Figure:
     """Every test image as a square: right with both networks, with one only, or with neither."""
     kinds = ("both", f"only {names[0]}", f"only {names[1]}", "neither")
-    colours = ("#DCE6EE", "#0072B2", "#D55E00", "#555555")
+    colours = ("#DCE6EE", style.BLUE, style.VERMILION, "#555555")
     counts = (int((first & second).sum()), paired.only_first, paired.only_second, int((~first & ~second).sum()))
     across = 36
     cells = np.full(-(-len(first) // across) * across, np.nan)

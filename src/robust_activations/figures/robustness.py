@@ -20,7 +20,7 @@ from robust_activations.figures.standings import Standings
 from robust_activations.ledger import Record
 from robust_activations.studies import protocol
 
-MOVED = ("#D55E00", "#0072B2", "#009E73")  # those that move most between two scales
+MOVED = style.PALETTE[1:4]  # those that move most between two scales
 
 
 def _figure(height: float, panels: int = 1) -> AbstractContextManager[Figure]:

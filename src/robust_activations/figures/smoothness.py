@@ -153,11 +153,7 @@ def dial(key: str) -> interactive.Interactive:
         )
         for name, (values, start) in menu.items()
     ]
-    lines = (
-        interactive.Line("ReLU's slope", "#8A8A8A", width=1.5),
-        interactive.Line("value φ", "#D55E00", width=3),
-        interactive.Line("slope φ′", "#0088C7", "9 4"),
-    )
+    lines = (interactive.Line("ReLU's slope", GREY, width=1.5), interactive.VALUE, interactive.SLOPE)
     return interactive.explorer(key, "Value and slope of an activation beside ReLU's slope", z, (-1, 2), lines, choices)
 
 

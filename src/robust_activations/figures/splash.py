@@ -22,7 +22,7 @@ from robust_activations.activations.splash import LISTED, SPLASH
 from robust_activations.figures import style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, legend, stacked
-from robust_activations.figures.interactive import Choice, Interactive, Line, Slider, explorer
+from robust_activations.figures.interactive import SLOPE, Choice, Interactive, Line, Slider, explorer
 from robust_activations.figures.prose import table
 
 GREEN = style.colour("splash")
@@ -91,8 +91,8 @@ def normal(z: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
 
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": GREEN, "ls": "-", "lw": 1.5},
-    {"color": "#0072B2", "ls": "--", "lw": 1.5},
-    {"color": "#D55E00", "ls": ":", "lw": 1.7},
+    {"color": style.BLUE, "ls": "--", "lw": 1.5},
+    {"color": style.VERMILION, "ls": ":", "lw": 1.7},
 )
 
 
@@ -166,8 +166,8 @@ def errors(targets: Sequence[str], numbers: Sequence[int], least: float = 1e-4) 
     What is below `least` stands there.
     """
     rules = (
-        ("evenly spaced up to 2.5", even, "o-", "#0072B2"),
-        ("at quantiles of N(0, 1)", quantiles, "s--", "#D55E00"),
+        ("evenly spaced up to 2.5", even, "o-", style.BLUE),
+        ("at quantiles of N(0, 1)", quantiles, "s--", style.VERMILION),
     )
     with stacked([1.5] * len(targets), 0.3, 2) as (figure, axes):
         for ax, title in zip(axes, targets, strict=True):
@@ -227,7 +227,7 @@ def by_hand(key: str) -> Interactive:
 
     steps = (-1.0, -0.5, 0.0, 0.5, 1.0)
     sliders = tuple(Slider(label, steps, start) for label, start in (("a⁺₁", 4), ("a⁺₂", 2), ("a⁻₁", 2), ("a⁻₂", 2)))
-    lines = (Line("value φ", GREEN, width=3), Line("slope φ′", "#0088C7", "9 4"))
+    lines = (Line("value φ", GREEN, width=3), SLOPE)
     return explorer(key, "Value and slope of SPLASH", z, (-2, 4), lines, [Choice("SPLASH by hand", sliders, frame)])
 
 
@@ -243,7 +243,7 @@ def nearest(key: str, targets: Sequence[str]) -> Interactive:
         return [TARGETS[title](z), drawn], text
 
     sliders = (Slider("S", (1, 3, 5, 7, 9, 15), 3), Slider("outermost hinge", (1.0, 1.5, 2.0, 2.5, 3.0), 3))
-    lines = (Line("target", "#8A8A8A", width=5), Line("nearest SPLASH", GREEN))
+    lines = (Line("target", GREY, width=5), Line("nearest SPLASH", GREEN))
     menu = [Choice(title, sliders, partial(frame, title)) for title in targets]
     return explorer(key, "A function and the SPLASH unit nearest to it", z, (-2, 3), lines, menu, "Target")
 

@@ -25,7 +25,7 @@ from robust_activations.figures.splash import GREEN, grid, lipschitz, normal, un
 from robust_activations.ledger import Record
 
 # One a coefficient, from the hinge at 0 outwards.
-SHADES = ("#000000", "#D55E00", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#009E73")
+SHADES = (style.BLACK, style.VERMILION, style.BLUE, style.PURPLE, style.ORANGE, style.SKY, GREY, style.GREEN)
 
 # ---- what was learned -------------------------------------------------------------------------------------------
 

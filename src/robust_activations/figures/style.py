@@ -19,20 +19,23 @@ from matplotlib.ticker import PercentFormatter
 
 from robust_activations import activations
 
+BLACK, VERMILION, BLUE, GREEN = "#000000", "#D55E00", "#0072B2", "#009E73"
+PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE = (BLACK, VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)  # for what has no colour of its own
 OWN = {  # colour and marker
-    "relu": ("#000000", "o"),
-    "silu": ("#0072B2", "*"),
-    "gelu": ("#56B4E9", "X"),
-    "psilu": ("#CC79A7", "P"),
-    "pssilu": ("#D55E00", "D"),
-    "splash": ("#009E73", "s"),
-    "sparta": ("#E69F00", "^"),
+    "relu": (BLACK, "o"),
+    "silu": (BLUE, "*"),
+    "gelu": (SKY, "X"),
+    "psilu": (PURPLE, "P"),
+    "pssilu": (VERMILION, "D"),
+    "splash": (GREEN, "s"),
+    "sparta": (ORANGE, "^"),
 }
-FAMILY = {"reference": "#7F7F7F", "paf": "#B5537F", "smooth": "#2F6DA3", "splash": "#009E73", "sparta": "#B07A00"}
+FAMILY = {"reference": "#7F7F7F", "paf": "#B5537F", "smooth": "#2F6DA3", "splash": GREEN, "sparta": "#B07A00"}
 MARKERS = "osD^vP*Xphd<>8"
 LINES = ("-", "--", "-.", ":")
 # Two states that many figures set side by side.
-CLEAN, ATTACKED = "#0072B2", "#D55E00"
+CLEAN, ATTACKED = BLUE, VERMILION
 WIDTH = 7.2  # inches: the width of the text
 
 

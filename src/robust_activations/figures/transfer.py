@@ -32,7 +32,6 @@ from robust_activations.stats import holm, wilson
 from robust_activations.studies.sparta import NOISE
 
 DONOR, FROZEN = "donor", "frozen"  # as `studies.sparta.transfer` names them
-STAGES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 INSIDE, AFTER = "o", "s"  # markers of the two places of a residual block
 
 
@@ -95,7 +94,7 @@ def wiring(pairs: Sequence[tuple[Run, Run]]) -> Figure:
             channels = {site: len(_gate(module)) for site, module in activations.modules(one)}
             mapping = sources(one, other)
             for count in channels.values():
-                colour.setdefault(count, STAGES[len(colour) % len(STAGES)])
+                colour.setdefault(count, style.PALETTE[len(colour) % len(style.PALETTE)])
             x = {site: (i + 0.5) / len(channels) for i, site in enumerate(channels)}
             for i, (site, source) in enumerate(mapping.items()):
                 look: dict[str, Any] = {"color": colour[channels[source]], "ms": 3.6, "lw": 0.9, "clip_on": False}
@@ -154,7 +153,7 @@ def sizes(panels: Mapping[str, Mapping[str, Record]]) -> Figure:
     return figure
 
 
-SERIES = ("#E69F00", "#0072B2", "#009E73", "#CC79A7", "#000000")
+SERIES = (style.ORANGE, style.BLUE, style.GREEN, style.PURPLE, style.BLACK)
 
 
 def moved(record: Record) -> str:
