@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -25,12 +24,10 @@ from robust_activations import models
 from robust_activations.activations import REGISTRY
 from robust_activations.attacks import PGD, Threat
 from robust_activations.figures import frames, measured, style
+from robust_activations.figures.frames import GREY, INK, ROW, WIDTH
 from robust_activations.figures.measured import AXES, Benchmarks, Recorded, Row
 from robust_activations.training import Objective, loss_of
 
-WIDTH = 4.6  # inches: shrunk to a phone, letters stay of a readable size
-ROW = 0.19  # inches a row of a dot plot takes
-INK, GREY = "#333333", "#9A9A9A"
 KINDS = {
     "forward": style.BLUE,
     "backward to the input": style.ORANGE,
@@ -149,14 +146,6 @@ def _names(ax: Axes, names: Sequence[str]) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
-
-
-def _ticks(ax: Axes, which: str, ticks: Sequence[float]) -> None:
-    axis = getattr(ax, f"{which}axis")
-    axis.set_major_locator(FixedLocator(list(ticks)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------
@@ -315,10 +304,10 @@ def scaling(every: Benchmarks) -> Figure:
                     ax.plot(x, np.divide(cost, cost[0]), marker=marker, color=colour, ms=5)
             ax.set(xscale="log", yscale="log", title=title)
             few = sorted(ticks)
-            _ticks(ax, "x", few[:: 1 + len(few) // 6])
+            frames.logarithmic(ax, few[:: 1 + len(few) // 6])
             low, high = ax.get_ylim()
             levels = [v for v in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50, 100) if low <= v <= high]
-            _ticks(ax, "y", levels[:: 1 + len(levels) // 7])
+            frames.logarithmic(ax, levels[:: 1 + len(levels) // 7], "y")
             ax.tick_params(labelsize=8)
         figure.supylabel("seconds an image, times the first point", size=10)
         keys = [

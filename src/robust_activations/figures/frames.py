@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from robust_activations.figures import style
@@ -104,14 +104,18 @@ def percent(ax: Axes, which: str) -> None:
     getattr(ax, f"{which}axis").set_major_locator(MaxNLocator("auto", steps=(1, 2, 5, 10)))
 
 
+def logarithmic(ax: Axes, ticks: Sequence[float], which: str = "x", **look: float) -> None:
+    """A logarithmic axis with these ticks alone, as plain numbers."""
+    getattr(ax, f"set_{which}scale")("log")
+    getattr(ax, f"set_{which}ticks")(ticks, [f"{tick:g}" for tick in ticks], **look)
+    getattr(ax, f"set_{which}ticks")([], minor=True)
+
+
 def ratios(ax: Axes) -> None:
-    """To the right a logarithmic axis of ratios with plain numbers, as many as fit."""
-    ax.set_xscale("log")
+    """To the right a logarithmic axis of ratios, with as many ticks as fit."""
     low, high = ax.get_xlim()
     ticks = next(ticks for least, ticks in RATIOS.items() if high / low >= least)
-    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
+    logarithmic(ax, [tick for tick in ticks if low <= tick <= high])
 
 
 def crosses(ax: Axes, x: Sequence[float], y: Sequence[float], words: str) -> None:

@@ -140,9 +140,7 @@ def strength(
             bottom.vlines(x, [low for _, low, _ in found], [high for *_, high in found], color=style.PALETTE[i], lw=1.4)
         bottom.axhline(0, color=INK, lw=1)
         for ax in (top, bottom):
-            ax.set_xscale("log")
-            ax.set_xticks(steps, [f"{step}" for step in steps])
-            ax.set_xticks([], minor=True)
+            frames.logarithmic(ax, steps)
         top.set_title(words, color=INK)
         top.set_ylabel("loss reached, mean")
         bottom.set(xlabel="steps of the attack", ylabel="smooth less own")

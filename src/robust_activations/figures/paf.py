@@ -220,9 +220,7 @@ def ratios(
             ("y", (0.5, 1, 1.6, 2, 3.2)),
         ):
             low, high = getattr(ax, f"get_{axis}lim")()
-            shown = [tick for tick in ticks if low <= tick <= high]
-            getattr(ax, f"set_{axis}ticks")(shown, [f"{tick:g}" for tick in shown])
-            getattr(ax, f"set_{axis}ticks")([], minor=True)
+            frames.logarithmic(ax, [tick for tick in ticks if low <= tick <= high], axis)
         frames.legend(figure, list(ax.lines[1:]))
     return figure
 
@@ -308,9 +306,8 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
                     drawn[row.name] = style.title(row.name)
                     ax.plot([x, x], [at.low, at.high], color=row.colour, lw=1.1)
                     ax.plot(x, at.value, ls="", marker=style.marker(row.name), color=row.colour, ms=6)
-            ax.set(xscale="log", xlim=(0.2, 30), ylabel=f"accuracy {under(name)}")
-            ax.set_xticks([0.25, 0.5, 1, 2, 4, 10, 20], ["0.25", "0.5", "1", "2", "4", "10", "20"])
-            ax.set_xticks([], minor=True)
+            frames.logarithmic(ax, (0.25, 0.5, 1, 2, 4, 10, 20))
+            ax.set(xlim=(0.2, 30), ylabel=f"accuracy {under(name)}")
             frames.percent(ax, "y")
             words = (title, setting([row.records[0] for row in own], (name,)))
             ax.set_title("\n".join(filter(None, words)), color=INK)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
-from robust_activations.figures import pictures, prose, style
+from robust_activations.figures import frames, pictures, prose, style
 from robust_activations.figures.pictures import Column
 from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
@@ -131,9 +131,7 @@ def accuracy(*panels: Panel, height: float = 3.1) -> Figure:
             axes.set(xlabel=panel.xlabel, ylabel="correct", title=panel.title)
             axes.set_ylim(-0.02 * panel.top, 1.02 * panel.top)
             if panel.log:
-                axes.set_xscale("log")
-                axes.set_xticks(panel.x, [f"{value:g}" for value in panel.x])
-                axes.minorticks_off()
+                frames.logarithmic(axes, panel.x)
             style.percent(axes)
             if not set(panel.curves) <= shown:
                 axes.legend(loc="best")

@@ -177,7 +177,8 @@ def sweep(
                 for attack, dash in dashes.items():
                     _sweep(ax, line, attack, looks[line.label] | {"ls": dash})
             if log:
-                _log(ax, sorted({x for line in lines for x, _ in line.points}))
+                places = sorted({x for line in lines for x, _ in line.points})
+                frames.logarithmic(ax, places[:: -(-len(places) // 8) or 1])
             percent(ax, "y")
             for line in lines:
                 for x, row in line.rows:
@@ -216,14 +217,6 @@ def _sweep(ax: Axes, line: Line, attack: str, look: Mapping[str, Any]) -> None:
     face: dict[str, Any] = {"ms": 6, "mfc": "white" if attack == "clean" else look["color"]}
     ax.plot(x, [one.value for one in at], lw=1.4, **look, **face)
     ax.vlines(x, [one.low for one in at], [one.high for one in at], color=look["color"], lw=1.2, zorder=1.9)
-
-
-def _log(ax: Axes, places: Sequence[float]) -> None:
-    """A logarithmic axis with the values themselves as ticks, or some of them."""
-    ax.set_xscale("log")
-    some = places[:: -(-len(places) // 8) or 1]
-    ax.set_xticks(some, [f"{x:g}" for x in some])
-    ax.set_xticks([], minor=True)
 
 
 def tradeoff(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure:

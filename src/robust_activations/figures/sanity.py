@@ -66,9 +66,7 @@ def curves(*panels: Panel) -> Figure:
                 else:
                     ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * below, **_look(name))
             if panel.log:
-                ax.set_xscale("log")
-                ax.set_xticks(panel.x, [f"{x:g}" for x in panel.x], size=9)
-                ax.minorticks_off()
+                frames.logarithmic(ax, panel.x, size=9)
             frames.percent(ax, "y")
             ax.set(xlabel=panel.xlabel, ylabel="correct")
             if panel.whole:

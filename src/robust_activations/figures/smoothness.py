@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from robust_activations import activations
 from robust_activations.attacks import Threat, attacking, true_gradients
-from robust_activations.figures import interactive, style
+from robust_activations.figures import frames, interactive, style
 from robust_activations.figures.catalogue import Curve, curve, grid
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
 from robust_activations.figures.prose import NBSP, interval, table
@@ -319,8 +319,7 @@ def dialled(by_alpha: Mapping[float, Probe], relu: Probe) -> Figure:
             color=style.colour("parametric_softplus"),
             ms=5,
         )
-        ax.set(xscale="log", xlabel="α of Parametric Softplus in place of ReLU", ylabel="mean cosine")
-        ax.set_xticks(list(by_alpha), [f"{alpha:g}" for alpha in by_alpha])
-        ax.minorticks_off()
+        frames.logarithmic(ax, list(by_alpha))
+        ax.set(xlabel="α of Parametric Softplus in place of ReLU", ylabel="mean cosine")
         ax.legend(loc="upper right")
     return figure

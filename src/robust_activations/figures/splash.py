@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from robust_activations import activations
 from robust_activations.activations.splash import LISTED, SPLASH
-from robust_activations.figures import style
+from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.interactive import SLOPE, Choice, Interactive, Line, Slider, explorer
@@ -177,9 +177,8 @@ def errors(targets: Sequence[str], numbers: Sequence[int], least: float = 1e-4) 
             listed = max(fit(TARGETS[title], LISTED).rms, least)
             star: dict[str, Any] = {"color": GREEN, "ms": 11, "mec": "white", "mew": 0.6, "zorder": 4, "clip_on": False}
             ax.plot(7, listed, "*", label="0, 1, 2, 2.5", **star)
-            ax.set(xscale="log", yscale="log", ylim=(least, 1))
-            ax.set_xticks(numbers, [f"{S}" for S in numbers])
-            ax.minorticks_off()
+            frames.logarithmic(ax, numbers)
+            ax.set(yscale="log", ylim=(least, 1))
             ax.set_title(title, color=INK)
         _label(axes, "number of hinges S", "error (RMS)")
         legend(figure, axes[0].get_legend_handles_labels()[0])
