@@ -24,7 +24,7 @@ from robust_activations.figures.results import SEED
 from robust_activations.figures.rows import Interval, Row, setting
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import Paired, over_seeds, wilson
+from robust_activations.stats import Paired, over_seeds
 
 # Attacks that count the images which they flip, and those that measure how far they had to go.
 COUNTED, MEASURED = ("fgsm", "pgd50", "one_pixel"), ("cw", "boundary")
@@ -69,9 +69,9 @@ def duel(found: Mapping[str, Sequence[Run]], records: Ledger, new: str = "splash
 # ---- success rates and distances --------------------------------------------------------------------------------
 
 
-def flipped(record: Record, attack: str) -> tuple[int, int]:
-    """How many images the attack flips, and how many of those that it saw were right before."""
-    right = record.best.outcomes[attack].right
+def flipped(record: Record, attack: str, of: int | None = None) -> tuple[int, int]:
+    """How many images the attack flips, of the first `of` that it saw, and how many of these were right before."""
+    right = record.best.outcomes[attack].right[:of]
     clean = record.best.outcomes["clean"].right[: len(right)]
     return int((clean & ~right).sum()), int(clean.sum())
 
@@ -82,13 +82,7 @@ def rate(records: Sequence[Record], attack: str) -> Interval | None:
     Wilson's interval of one record; of several the mean with its t interval. None without such records.
     """
     counts = [flipped(record, attack) for record in records if attack in record.best.outcomes]
-    counts = [(fooled, right) for fooled, right in counts if right]
-    if not counts:
-        return None
-    if len(counts) == 1:
-        return Interval(counts[0][0] / counts[0][1], *wilson(*counts[0]))
-    mean, low, high = over_seeds([fooled / right for fooled, right in counts])
-    return Interval(mean, max(low, 0.0), min(high, 1.0))
+    return Interval.shares([(fooled, right) for fooled, right in counts if right])
 
 
 def median(record: Record, measure: str, times: int = 1000) -> Interval:

@@ -109,9 +109,8 @@ def differences(found: Sequence[Comparison]) -> Figure:
     panels: dict[str, list[tuple[str, float, float, float]]] = {}
     for one in found:
         title = "above ReLU" if one.other == "relu" and PAFS[one.name] != "relu" else "above the form it starts as"
-        mean, low, high = one.at
         label = f"{style.title(one.name)} − {style.title(one.other)}"
-        panels.setdefault(title, []).append((label, 100 * mean, 100 * low, 100 * high))
+        panels.setdefault(title, []).append((label, *one.at.times(100)))
     figure = results.values(panels, "points")
     for ax in figure.axes:
         ax.axvline(0, color="black", lw=1, zorder=1)

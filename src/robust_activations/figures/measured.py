@@ -18,7 +18,7 @@ from robust_activations import paths
 from robust_activations.activations import REGISTRY
 from robust_activations.figures import style
 from robust_activations.figures.prose import NBSP, interval, listed, table
-from robust_activations.stats import wilson
+from robust_activations.figures.rows import Interval
 
 NAMES = ("throughput", "ablation", "activations", "step_cost", "autoattack", "scaling", "speedrun")
 FASTER = 3.0  # what we want over the usual loop on a CPU
@@ -319,7 +319,7 @@ def autoattack_table(every: Benchmarks) -> str:
 
 def accuracy(correct: int, n: int) -> str:
     """In percent, with the 95 % Wilson interval."""
-    return interval(correct / n, *wilson(correct, n))
+    return interval(*Interval.share(correct, n))
 
 
 def speedrun_table(every: Benchmarks) -> str:

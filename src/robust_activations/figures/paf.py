@@ -19,7 +19,8 @@ from matplotlib.patches import Rectangle
 from scipy import stats
 
 from robust_activations import studies
-from robust_activations.figures import catalogue, claims, frames, style
+from robust_activations.figures import catalogue, claims, frames, results, style
+from robust_activations.figures.distances import flipped
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
 from robust_activations.figures.prose import MINUS, NBSP, NOTHING, p_value, table
@@ -27,7 +28,7 @@ from robust_activations.figures.rows import Interval, Line, Row, setting, under
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
-from robust_activations.stats import holm, wilson
+from robust_activations.stats import holm
 from robust_activations.studies import paired
 from robust_activations.studies.base import LADDER, strongest
 from robust_activations.studies.paf_claims import published
@@ -91,9 +92,7 @@ def measure(name: str, times: float = 1.0) -> Callable[[Record], Interval | None
 
     def read(record: Record) -> Interval | None:
         found = record.best.measures.get(name)
-        return (
-            Interval(*(times * one for one in (found.mean, *found.interval))) if found and len(found.defined) else None
-        )
+        return Interval(found.mean, *found.interval).times(times) if found and len(found.defined) else None
 
     return read
 
@@ -105,13 +104,8 @@ def success(name: str, of: int | None = None) -> Callable[[Record], Interval | N
     """
 
     def read(record: Record) -> Interval | None:
-        outcomes = record.best.outcomes
-        if name not in outcomes:
-            return None
-        after = outcomes[name].right[:of]
-        before = outcomes["clean"].right[: len(after)]
-        broken, n = int((before & ~after).sum()), int(before.sum())
-        return Interval(broken / n, *wilson(broken, n)) if n else None
+        broken, n = flipped(record, name, of) if name in record.best.outcomes else (0, 0)
+        return Interval.share(broken, n) if n else None
 
     return read
 
@@ -246,8 +240,7 @@ def contrast(standard: Sweeps, adversarial: Sweeps) -> Figure:
             ax.axvline(0, color="black", lw=1)
             for y, (label, colour) in enumerate(labels):
                 if at := side.get((label, colour)):
-                    ax.plot([100 * at.low, 100 * at.high], [y, y], color=colour, lw=1.6)
-                    ax.plot(100 * at.value, y, "o", color=colour, ms=5)
+                    results.dot(ax, at.times(100), y, colour)
             frames.label_rows(ax, [label for label, _ in labels])
             ax.set_title(title, color=INK)
             ax.set_xlabel(f"above ReLU, {unit}")
@@ -266,8 +259,8 @@ def _above_relu(
 
 
 def _radius(one: Record, base: Record) -> Interval | None:
-    found, mean = paired_measure(one, base), _on_both(one, base, "radius")[1]
-    return Interval(*(number / float(mean.mean()) for number in found[0])) if found else None
+    found = paired_measure(one, base)
+    return found[0].times(1 / float(_on_both(one, base, "radius")[1].mean())) if found else None
 
 
 def _accuracy(one: Record, base: Record, name: str) -> Interval | None:

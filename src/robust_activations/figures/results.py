@@ -104,6 +104,12 @@ def _bar(ax: Axes, at: Interval, y: float, colour: str) -> None:
         ax.plot([at.low, at.high], [y, y], color=colour, lw=1.6, solid_capstyle="round")
 
 
+def dot(ax: Axes, at: Interval, y: float, colour: str) -> None:
+    """A number with its interval, as a row has it."""
+    _bar(ax, at, y, colour)
+    ax.plot(at.value, y, "o", color=colour, ms=5)
+
+
 def _look(attack: str, colour: str) -> dict[str, Any]:
     """The marker of an attack; open for none."""
     face, size = ("white", 4.2) if attack == "clean" else (colour, 5)
@@ -137,8 +143,7 @@ def values(panels: Mapping[str, Sequence[tuple[str, float, float, float]]], xlab
     with stacked(heights, 0.2) as (figure, axes):
         for ax, (title, rows) in zip(axes, panels.items(), strict=True):
             for y, (label, value, low, high) in enumerate(rows):
-                _bar(ax, Interval(value, low, high), y, _colour(label))
-                ax.plot(value, y, "o", color=_colour(label), ms=5)
+                dot(ax, Interval(value, low, high), y, _colour(label))
             label_rows(ax, [label for label, *_ in rows])
             ax.set_title(title, color=INK)
         for ax in axes[-1:]:

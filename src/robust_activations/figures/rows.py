@@ -66,9 +66,27 @@ class Interval(NamedTuple):
         return Interval(correct / n, *wilson(correct, n))
 
     @staticmethod
+    def shares(counts: Sequence[tuple[int, int]]) -> Interval | None:
+        """Of images right and n, one pair a seed: Wilson's interval of one; of several their mean, with its t interval
+        as far as it is a share; None of none."""
+        if len(counts) < 2:
+            return Interval.share(*counts[0]) if counts else None
+        mean, low, high = over_seeds([correct / n for correct, n in counts])
+        return Interval(mean, max(low, 0.0), min(high, 1.0))
+
+    @staticmethod
     def of(test: Paired) -> Interval:
         """Of a difference between two networks on the same images."""
         return Interval(test.difference, *test.interval)
+
+    @property
+    def complement(self) -> Interval:
+        """1 less the number: the error rate of an accuracy."""
+        return Interval(1 - self.value, 1 - self.high, 1 - self.low)
+
+    def times(self, factor: float) -> Interval:
+        """In another unit: 100 for points, 255 for 255ths. The factor is positive."""
+        return Interval(factor * self.value, factor * self.low, factor * self.high)
 
 
 @dataclass(frozen=True)
@@ -106,17 +124,9 @@ class Row:
         return [r.best.outcomes[attack].accuracy for r in self.whole if attack in r.best.outcomes]
 
     def accuracy(self, attack: str) -> Interval | None:
-        """Wilson's interval of one record; the mean over several, with its t interval as far as it is a share.
-
-        None if no record is left.
-        """
+        """Of the records that did not collapse and were attacked so; None if no record is left."""
         outcomes = [r.best.outcomes[attack] for r in self.whole if attack in r.best.outcomes]
-        if len(outcomes) == 1:
-            return Interval(outcomes[0].accuracy, *outcomes[0].interval)
-        if not outcomes:
-            return None
-        mean, low, high = over_seeds([outcome.accuracy for outcome in outcomes])
-        return Interval(mean, max(low, 0.0), min(high, 1.0))
+        return Interval.shares([(outcome.correct, outcome.n) for outcome in outcomes])
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from robust_activations.figures import frames, interactive, style
 from robust_activations.figures.catalogue import Curve, curve, grid
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
 from robust_activations.figures.prose import NBSP, interval, table
+from robust_activations.figures.results import dot
 from robust_activations.figures.rows import Interval
 
 NAMES = ("relu", "softplus", "parametric_softplus", "smooth_relu", "silu", "gelu", "elu", "celu")
@@ -284,8 +285,7 @@ def trust(probes: Mapping[str, Probe]) -> Figure:
         for ax, (title, found) in zip(figure.subplots(1, 2, sharey=True), both, strict=True):
             ax.axvspan(found["relu"].low, found["relu"].high, color=SHADE, lw=0, zorder=0)
             for y, name in enumerate(names):
-                ax.plot([found[name].low, found[name].high], [y, y], color=style.colour(name), lw=1.8)
-                ax.plot(found[name].value, y, "o", color=style.colour(name), ms=5)
+                dot(ax, found[name], y, style.colour(name))
             ax.set_xlabel(title)
             label_rows(ax, [style.title(name) for name in names])
     return figure

@@ -280,7 +280,7 @@ def rows(runs: Mapping[str, Run], records: Ledger) -> dict[str, Row]:
 def error(row: Row, attack: str) -> Interval | None:
     """1 less the accuracy, with its interval: the paper's measure, of which less is better."""
     at = row.accuracy(attack)
-    return at and Interval(1 - at.value, 1 - at.high, 1 - at.low)
+    return at and at.complement
 
 
 def error_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50"), first: str = "Activation") -> str:
@@ -317,8 +317,7 @@ def errors(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figure
             for ax, name in zip(axes[2 * place :], ("clean", attack), strict=False):
                 for y, row in enumerate(rows):
                     if at := error(row, name):
-                        ax.plot([100 * at.low, 100 * at.high], [y, y], color=row.colour, lw=1.6)
-                        ax.plot(100 * at.value, y, "o", color=row.colour, ms=5)
+                        results.dot(ax, at.times(100), y, row.colour)
                 frames.label_rows(ax, [row.label for row in rows])
                 ax.set_xlabel("clean error, %" if name == "clean" else f"error {under(name)}, %")
             axes[2 * place + 1].tick_params(labelleft=False)
@@ -332,6 +331,5 @@ def left_over(panels: Mapping[str, Mapping[str, Row]], attack: str = "pgd20") ->
     """Error rates under an attack with their intervals: a panel a title, a dot a label."""
     shown = {}
     for title, own in panels.items():
-        found = {label: at for label, row in own.items() if (at := error(row, attack))}
-        shown[title] = [(label, 100 * at.value, 100 * at.low, 100 * at.high) for label, at in found.items()]
+        shown[title] = [(label, *at.times(100)) for label, row in own.items() if (at := error(row, attack))]
     return results.values(shown, f"error under {ATTACKS[attack]}, %")

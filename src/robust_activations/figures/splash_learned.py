@@ -18,10 +18,11 @@ from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, percent, stacked
 from robust_activations.figures.histories import tracks
-from robust_activations.figures.prose import COLLAPSED, MINUS, NOTHING, interval, table
-from robust_activations.figures.results import SEED
-from robust_activations.figures.rows import Interval, Row, setting
+from robust_activations.figures.prose import COLLAPSED, MINUS, NOTHING, table
+from robust_activations.figures.results import SEED, dot
+from robust_activations.figures.rows import Row, setting
 from robust_activations.figures.splash import GREEN, grid, lipschitz, normal, unit
+from robust_activations.figures.tables import cell
 from robust_activations.ledger import Record
 
 # One a coefficient, from the hinge at 0 outwards.
@@ -209,9 +210,8 @@ def _dot(ax: Axes, row: Row, y: float, attack: str, shaded: bool, more: Sequence
     if at is None:
         return
     wrong = attack == "clean"
-    at = Interval(1 - at.value, 1 - at.high, 1 - at.low) if wrong else at
-    ax.plot([at.low, at.high], [y, y], color=row.colour, lw=1.6, solid_capstyle="round")
-    ax.plot(at.value, y, "o", color=row.colour, ms=4.6)
+    at = at.complement if wrong else at
+    dot(ax, at, y, row.colour)
     others = [record.best.outcomes[attack].accuracy for record in more if attack in record.best.outcomes]
     ax.plot([1 - value if wrong else value for value in others], [y] * len(others), **SEED)
     if shaded:
@@ -230,11 +230,8 @@ def choice_table(rows: Sequence[Row]) -> str:
         cells = []
         for attack in ("clean", "pgd20"):
             at = row.accuracy(attack)
-            if at is None:
-                cells.append(COLLAPSED if row.collapsed else NOTHING)
-                continue
-            value, low, high = (1 - at.value, 1 - at.high, 1 - at.low) if attack == "clean" else at
-            cells.append(interval(value, low, high))
+            at = at.complement if at and attack == "clean" else at
+            cells.append(COLLAPSED if row.collapsed else cell(at))
         n = {record.best.outcomes["clean"].n for record in row.records}
         lines.append([row.label, more, *cells, " to ".join(f"{one:,}" for one in sorted(n))])
     return table(["Choice", "Learned numbers", "Clean error, %", "Accuracy under PGD-20, %", "n"], lines)
