@@ -40,7 +40,7 @@ from IPython.display import Markdown
 from scipy import stats
 
 from robust_activations.figures import style
-from robust_activations.figures.plans import OBJECTIVES
+from robust_activations.figures.plans import TRAINING
 from robust_activations.figures.prose import box, listed, note
 from robust_activations.figures.rows import ATTACKS, data_title, norm
 
@@ -54,10 +54,10 @@ steps = run.objective.attack.steps
 note("data", data_title(run))
 note("main", main.scale)
 note("network", models.REGISTRY[run.model].title)
-note("training", OBJECTIVES[run.objective.name] + (f", {steps} steps" if run.objective.name == "pgd_at" else ""))
+note("training", TRAINING[run.objective.name] + (f", {steps} steps" if run.objective.name == "pgd_at" else ""))
 note("attacks", ", ".join(ATTACKS[name] for name in relu.best.outcomes))
 decayed = sum(record.run.schedule.weight_decay != run.schedule.weight_decay for record in every)
-others = [OBJECTIVES[record.run.objective.name] for record in every if record.run.objective != run.objective]
+others = [TRAINING[record.run.objective.name] for record in every if record.run.objective != run.objective]
 counted = [f"{len(every)} records of {len({record.run.activation for record in every})} activations: one seed each"]
 if main.core:
     counted.append(f"more of {len(main.core)}, the core that the papers are about")

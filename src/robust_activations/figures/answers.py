@@ -13,7 +13,7 @@ from robust_activations.figures import style
 from robust_activations.figures.choice import ACTIVATION, Levers
 from robust_activations.figures.claims import by_data, measured
 from robust_activations.figures.comparisons import span, told_apart
-from robust_activations.figures.plans import OBJECTIVES
+from robust_activations.figures.plans import TRAINING
 from robust_activations.figures.prose import listed, p_value, points, table
 from robust_activations.figures.rows import DATA, Interval, data_title
 from robust_activations.figures.saved import untrained
@@ -139,7 +139,7 @@ def _side(dataset: str, part: Verdict) -> str:
 
 def _untrained(lever: Levers) -> float:
     """Points above ReLU of the network that was trained on clean images; 0 if there is none or it may be chance."""
-    found = [change for change in lever.found if change.label == OBJECTIVES["standard"] and change.comparison.differs]
+    found = [change for change in lever.found if change.label == TRAINING["standard"] and change.comparison.differs]
     return found[0].points if found else 0.0
 
 
@@ -209,7 +209,7 @@ def scale_names(scales: Iterable[Standings]) -> str:
     """What a scale is, for those that are named: `cpu`: ResNet-20 on CIFAR-10, 3 epochs of N-FGSM."""
     return "; ".join(
         f"`{one.scale}`: {models.REGISTRY[run.model].title} on {data_title(run)}, {run.schedule.epochs} epochs of "
-        f"{OBJECTIVES[run.objective.name]}"
+        f"{TRAINING[run.objective.name]}"
         for one in scales
         for run in [_relu(one)]
     )

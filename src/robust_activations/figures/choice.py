@@ -19,7 +19,7 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import frames, style
 from robust_activations.figures.comparisons import Comparison, corrected, span, told_apart
 from robust_activations.figures.frames import INK
-from robust_activations.figures.plans import OBJECTIVES
+from robust_activations.figures.plans import TRAINING
 from robust_activations.figures.prose import listed, p_said, points, table
 from robust_activations.figures.rows import Interval, data_title, under
 from robust_activations.ledger import Ledger, Record
@@ -145,7 +145,7 @@ def _label(kind: str, run: Run, base: Run) -> str:
         "another weight decay": f"{run.schedule.weight_decay:g}",
         "another number of epochs": f"{run.schedule.epochs} epochs",
         "more attack steps": f"{run.objective.attack.steps} steps",
-        "another way of training": OBJECTIVES[run.objective.name],
+        "another way of training": TRAINING[run.objective.name],
     }[kind]
 
 

@@ -17,9 +17,8 @@ from robust_activations.figures import catalogue, results, style
 from robust_activations.figures.comparisons import Comparison, corrected, paired, told_apart
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
-from robust_activations.figures.primers import OBJECTIVES
 from robust_activations.figures.prose import COLLAPSED, NOTHING, listed, table
-from robust_activations.figures.rows import ATTACKS, Row, data_title, norm
+from robust_activations.figures.rows import ATTACKS, OBJECTIVES, Row, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
 from robust_activations.run import Run

@@ -14,7 +14,7 @@ from typing import Any
 from robust_activations import estimates, models, paths, studies
 from robust_activations.figures.claims import WORDS
 from robust_activations.figures.prose import NBSP, NOTHING, table
-from robust_activations.figures.rows import ATTACKS, data_title, norm
+from robust_activations.figures.rows import ATTACKS, OBJECTIVES, data_title, norm
 from robust_activations.run import Run
 
 
@@ -89,7 +89,7 @@ def settings(study: str) -> str:
                 f"`{scale}`",
                 f"{data_title(run)}, {network}",
                 f"{norm(run)} {run.threat.eps}",
-                f"{OBJECTIVES[run.objective.name]}{steps}",
+                f"{TRAINING[run.objective.name]}{steps}",
                 f"{run.schedule.epochs}; {len(seeds)}",
                 n,
                 f"{ATTACKS[attacks[-1]]}{few}",
@@ -99,13 +99,8 @@ def settings(study: str) -> str:
     return table(header, rows)
 
 
-OBJECTIVES = {
-    "standard": "clean images",
-    "pgd_at": "PGD-AT",
-    "trades": "TRADES",
-    "fgsm_rs": "FGSM-RS, one step",
-    "n_fgsm": "N-FGSM, one step",
-}
+# Objectives by what they train on.
+TRAINING = OBJECTIVES | {"standard": "clean images", "fgsm_rs": "FGSM-RS, one step", "n_fgsm": "N-FGSM, one step"}
 
 
 def experiments(pieces: Mapping[str, Callable[[str], Any]]) -> str:
@@ -169,7 +164,7 @@ def ours(run: Run) -> dict[str, str]:
     return {
         "Data": data_title(run),
         "Network": run.model,
-        "Training": OBJECTIVES[run.objective.name] + steps,
+        "Training": TRAINING[run.objective.name] + steps,
         "ε": f"{norm(run)} {run.threat.eps}",
         "Epochs": f"{schedule.epochs}",
         "Batch": f"{schedule.batch_size}",
@@ -203,7 +198,7 @@ def grid(wanted: Iterable[Run]) -> str:
             data_title(run) + (" with synthetic images" if run.extra else ""),
             f"`{run.model}`",
             f"{norm(run)}, {run.threat.eps}",
-            OBJECTIVES[run.objective.name],
+            TRAINING[run.objective.name],
         )
         for run in wanted
     )

@@ -19,6 +19,7 @@ from robust_activations.attacks import PGD, Threat, attacking, pgd
 from robust_activations.evaluation import Evaluation, Outcome, predictions
 from robust_activations.figures import frames, pictures, prose, style
 from robust_activations.figures.pictures import Column
+from robust_activations.figures.rows import OBJECTIVES
 from robust_activations.figures.standings import percent
 from robust_activations.ledger import Record
 from robust_activations.stats import Paired, mcnemar, wilson
@@ -31,14 +32,6 @@ MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (
 PICTURED = PGD(
     steps=20, loss="margin", start="clean"
 )  # what pictures show: no chance, so that they can be chosen by it
-
-OBJECTIVES = {
-    "standard": "Standard",
-    "pgd_at": "PGD-AT",
-    "trades": "TRADES",
-    "fgsm_rs": "FGSM-RS",
-    "n_fgsm": "N-FGSM",
-}
 
 
 def _done(figure: Figure) -> Figure:

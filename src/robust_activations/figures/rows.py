@@ -25,13 +25,12 @@ ATTACKS = {
     "square": "Square",
     "autoattack": "AutoAttack",
 }
-
-
 DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"} | {
     "imagenette96": "Imagenette-96",
     "imagenette": "Imagenette",
     "imagenet": "ImageNet",
 }
+OBJECTIVES = {"standard": "Standard", "pgd_at": "PGD-AT", "trades": "TRADES", "fgsm_rs": "FGSM-RS", "n_fgsm": "N-FGSM"}
 
 
 def data_title(run: Run) -> str:
