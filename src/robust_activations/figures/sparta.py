@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
@@ -165,17 +166,19 @@ def start(record: Record) -> Float[Tensor, "k k"]:
     return made.get_parameter("weight").detach()[0, 0]
 
 
+def changes(record: Record) -> dict[str, Float[Tensor, "c k k"]]:
+    """By site, what training has added to each channel's kernel; for records whose gates have not started at random."""
+    return {site: weight - start(record) for site, weight in kernel(record).items()}
+
+
 def kernels(records: Mapping[str, Record], most: int = 3) -> Figure:
     """A row a record, a column a layer: what training has added to the kernels, mean over the channels, with numbers.
 
     Of more than `most` layers the first, the last, and some evenly between them. A frame marks the centre.
     """
-    found = {}
-    for title, record in records.items():
-        if layers := kernel(record):
-            found[title] = {site: weight - start(record) for site, weight in layers.items()}
-    every = [weight.mean(0) for layers in found.values() for weight in layers.values()]
-    top = max((float(mean.abs().max()) for mean in every), default=1.0)
+    found = {title: [change.mean(0) for change in changes(record).values()] for title, record in records.items()}
+    found = {title: layers for title, layers in found.items() if layers}
+    top = max((float(mean.abs().max()) for layers in found.values() for mean in layers), default=1.0)
     with stacked([1.75] * len(found), 0.1) as (figure, axes):
         for ax, (title, layers) in zip(axes, found.items(), strict=True):
             _kernel_row(ax, layers, most, top)
@@ -183,24 +186,25 @@ def kernels(records: Mapping[str, Record], most: int = 3) -> Figure:
     return figure
 
 
-def _kernel_row(ax: Axes, layers: Mapping[str, Tensor], most: int, top: float) -> None:
-    sites = list(layers)
-    places = sorted({round(i) for i in np.linspace(0, len(sites) - 1, min(most, len(sites)))})
+def _kernel_row(ax: Axes, layers: Sequence[Float[Tensor, "k k"]], most: int, top: float) -> None:
+    places = sorted({round(i) for i in np.linspace(0, len(layers) - 1, min(most, len(layers)))})
+    k = len(layers[0])
     for column, place in enumerate(places):
-        mean = layers[sites[place]].mean(0).numpy()
-        k = len(mean)
         left = column * (k + 0.8)
-        ax.imshow(mean, cmap="RdBu_r", vmin=-top, vmax=top, extent=(left, left + k, k, 0))
-        middle = left + k / 2 - 0.5
-        ax.add_patch(Rectangle((middle, k / 2 - 0.5), 1, 1, fill=False, ec=INK, lw=1))
-        for (row, col), value in np.ndenumerate(mean):
-            dark = abs(value) > 0.6 * top
-            words = decimals(value)
-            ax.text(left + col + 0.5, row + 0.5, words, ha="center", va="center", size=7.5, color="w" if dark else INK)
+        heat_map(ax, layers[place], "RdBu_r", top, left)
+        ax.add_patch(Rectangle((left + k / 2 - 0.5, k / 2 - 0.5), 1, 1, fill=False, ec=INK, lw=1))
         ax.text(left + k / 2, k + 0.15, f"layer {place + 1}", ha="center", va="top", size=9, color=INK)
-    k = len(layers[sites[0]].mean(0))
     ax.set(xlim=(-0.1, len(places) * (k + 0.8) - 0.7), ylim=(k + 0.7, -0.1))
     ax.axis("off")
+
+
+def heat_map(ax: Axes, kernel: Float[Tensor, "k k"], colours: str, top: float, left: float = 0.0) -> AxesImage:
+    """A kernel from x = `left` on, in colours from -`top` to `top` and with its numbers."""
+    k = len(kernel)
+    for (row, column), value in np.ndenumerate(kernel.numpy()):
+        look = {"size": 7.5, "color": "w" if abs(value) > 0.6 * top else INK}
+        ax.text(left + column + 0.5, row + 0.5, decimals(value), ha="center", va="center", **look)
+    return ax.imshow(kernel.numpy(), cmap=colours, vmin=-top, vmax=top, extent=(left, left + k, k, 0))
 
 
 def kernel_table(records: Mapping[str, Record]) -> str:

@@ -24,7 +24,7 @@ from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
 from robust_activations.figures.prose import NOTHING, interval, listed, p_value, table
 from robust_activations.figures.rows import Interval, Row, under
-from robust_activations.figures.sparta import decimals
+from robust_activations.figures.sparta import changes, heat_map
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models.transfer import packed, transfer
 from robust_activations.run import Run
@@ -118,13 +118,6 @@ def wiring(pairs: Sequence[tuple[Run, Run]]) -> Figure:
 # ---- how far from their start -----------------------------------------------------------------------------------
 
 
-def changes(record: Record) -> dict[str, Float[Tensor, "c k k"]]:
-    """By site, what training has added to each channel's kernel; for records whose gates have not started at random."""
-    run = record.run
-    start = _gate(activations.create(run.activation, share=run.share, channels=1, **run.activation_options))[0, 0]
-    return {site: values["weight"].tensor[:, 0] - start for site, values in record.activations.items()}
-
-
 def size(change: Tensor) -> float:
     """Root of the mean square, which for the gates that nobody trained is their noise's standard deviation."""
     return float(change.square().mean().sqrt())
@@ -176,10 +169,7 @@ def means(records: Mapping[str, Record]) -> Figure:
         image = None
         for row, (label, every) in enumerate(found.items()):
             for column, (ax, one) in enumerate(zip(axes[row * columns :], every, strict=False)):
-                image = ax.imshow(one.numpy(), cmap="PuOr", vmin=-most, vmax=most)
-                for (y, x), value in np.ndenumerate(one.numpy()):
-                    dark = abs(value) > 0.6 * most
-                    ax.text(x, y, decimals(value), ha="center", va="center", size=7.5, color="w" if dark else INK)
+                image = heat_map(ax, one, "PuOr", most)
                 ax.set(xticks=[], yticks=[])
                 ax.grid(visible=False)
                 if not row:
