@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from matplotlib.colors import ListedColormap
@@ -32,12 +31,6 @@ MARKERS, LINES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (
 PICTURED = PGD(
     steps=20, loss="margin", start="clean"
 )  # what pictures show: no chance, so that they can be chosen by it
-
-
-def _done(figure: Figure) -> Figure:
-    """Closed, so that a notebook shows it once: as the value of its cell."""
-    plt.close(figure)
-    return figure
 
 
 # ---- pictures of images ------------------------------------------------------------------------------------------
@@ -70,8 +63,8 @@ def balls() -> Figure:
     gradient = np.array([0.9, 0.35])
     steps = {r"$\ell_\infty$": np.sign(gradient), r"$\ell_2$": gradient / np.linalg.norm(gradient)}
     shapes = {r"$\ell_\infty$": Rectangle((-1, -1), 2, 2), r"$\ell_2$": Circle((0, 0), 1)}
-    with style.book():
-        figure, both = plt.subplots(1, 2, figsize=(WIDTH, WIDTH * 0.58))
+    with style.figure(WIDTH, WIDTH * 0.58) as figure:
+        both = figure.subplots(1, 2)
         for axes, (name, step) in zip(both, steps.items(), strict=True):
             shapes[name].set(facecolor=style.BLUE, alpha=0.15, edgecolor=style.BLUE)
             axes.add_patch(shapes[name])
@@ -87,7 +80,7 @@ def balls() -> Figure:
             axes.set(xticks=[-1, 0, 1], xticklabels=["$-ε$", "0", "$ε$"], yticks=[-1, 0, 1])
             axes.set_yticklabels(["$-ε$", "0", "$ε$"])
             axes.grid(False)
-    return _done(figure)
+    return figure
 
 
 # ---- accuracy against something ----------------------------------------------------------------------------------
@@ -109,8 +102,8 @@ def accuracy(*panels: Panel, height: float = 3.1) -> Figure:
     """Panels below one another; a name has the same colour, marker and line in all of them."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
     shown: set[str] = set()
-    with style.book():
-        figure, column = plt.subplots(len(panels), 1, figsize=(WIDTH, height * len(panels)), squeeze=False)
+    with style.figure(WIDTH, height * len(panels)) as figure:
+        column = figure.subplots(len(panels), 1, squeeze=False)
         figure.set_layout_engine("constrained", h_pad=0.1)
         for axes, panel in zip(column[:, 0], panels, strict=True):
             for name, curve in panel.curves.items():
@@ -129,15 +122,15 @@ def accuracy(*panels: Panel, height: float = 3.1) -> Figure:
             if not set(panel.curves) <= shown:
                 axes.legend(loc="best")
             shown |= set(panel.curves)
-    return _done(figure)
+    return figure
 
 
 def histories(records: Sequence[Record]) -> Figure:
     """Held-out accuracy by epoch, a panel an objective; the dotted line is the epoch that was kept as best."""
     curves = {"held_clean": "clean", "held_fgsm": "FGSM", "held_pgd10": "PGD-10"}
     rows = (len(records) + 2) // 2
-    with style.book():
-        figure, grid = plt.subplots(rows, 2, figsize=(WIDTH, 2.1 * rows), sharex=True, sharey=True)
+    with style.figure(WIDTH, 2.1 * rows) as figure:
+        grid = figure.subplots(rows, 2, sharex=True, sharey=True)
         for axes, record in zip(grid.flat, records, strict=False):
             epochs = [row["epoch"] + 1 for row in record.history]
             for at, (key, name) in enumerate(curves.items()):
@@ -154,14 +147,13 @@ def histories(records: Sequence[Record]) -> Figure:
         grid.flat[len(records)].legend(*grid.flat[0].get_legend_handles_labels(), loc="center", fontsize=11)
         figure.supxlabel("epoch", fontsize=10)
         figure.supylabel("held-out images, correct", fontsize=10)
-    return _done(figure)
+    return figure
 
 
 def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     """What a training by single steps says of itself (FGSM) and what PGD-10 says, epoch by epoch, a panel a run."""
-    with style.book():
-        size = (WIDTH, 2.5 * len(histories))
-        figure, column = plt.subplots(len(histories), 1, figsize=size, sharex=True, squeeze=False)
+    with style.figure(WIDTH, 2.5 * len(histories)) as figure:
+        column = figure.subplots(len(histories), 1, sharex=True, squeeze=False)
         for axes, (name, history) in zip(column[:, 0], histories.items(), strict=True):
             epochs = [row["epoch"] + 1 for row in history]
             fgsm, strong = ([row[key] for row in history] for key in ("held_fgsm", "held_pgd10"))
@@ -172,7 +164,7 @@ def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
             style.percent(axes)
         column[0, 0].legend(loc="best")
         column[-1, 0].set_xlabel("epoch")
-    return _done(figure)
+    return figure
 
 
 # ---- how good, how sure, and compared with what ------------------------------------------------------------------
@@ -180,8 +172,8 @@ def one_step(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 def intervals(outcomes: Mapping[str, Outcome], *, zoom: bool = False) -> Figure:
     """A line a name: the share of correct images with its 95 % Wilson interval; `zoom` leaves out what is empty."""
-    with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.48 * len(outcomes)))
+    with style.figure(WIDTH, 0.7 + 0.48 * len(outcomes)) as figure:
+        axes = figure.subplots()
         for place, outcome in enumerate(outcomes.values()):
             low, high = outcome.interval
             axes.plot([low, high], [place, place], color=style.BLUE, linewidth=2.5, solid_capstyle="round")
@@ -194,7 +186,7 @@ def intervals(outcomes: Mapping[str, Outcome], *, zoom: bool = False) -> Figure:
         axes.set(xlim=(lowest - 0.02, highest + 0.02), ylim=(len(outcomes) - 0.6, -0.75), xlabel="correct")
         axes.grid(axis="y", visible=False)
         style.percent(axes, "x")
-    return _done(figure)
+    return figure
 
 
 def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -202,8 +194,8 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
     strongest attack of the row."""
     attacks = list(next(iter(accuracies.values())))
     values = np.array([[row[attack] for attack in attacks] for row in accuracies.values()])
-    with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.55 * len(values)))
+    with style.figure(WIDTH, 1.3 + 0.55 * len(values)) as figure:
+        axes = figure.subplots()
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
         for (row, column), value in np.ndenumerate(values):
             if np.isnan(value):
@@ -222,14 +214,14 @@ def matrix(accuracies: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.grid(False)
         for spine in axes.spines.values():
             spine.set_visible(False)
-    return _done(figure)
+    return figure
 
 
 def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
     """Half the width of Wilson's 95 % interval against the number of images, for several accuracies."""
     n = 20 * np.unique(np.geomspace(2.5, 1000, 60).astype(int))  # of which 5 % is a whole number
-    with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    with style.figure(WIDTH, 3.2) as figure:
+        axes = figure.subplots()
         for at, share in enumerate(shares):
             half = [np.diff(wilson(round(share * size), int(size)))[0] / 2 for size in n]
             axes.plot(
@@ -243,7 +235,7 @@ def widths(shares: Sequence[float], marks: Sequence[int]) -> Figure:
         axes.set_ylim(0.25, 16)
         axes.minorticks_off()
         axes.legend()
-    return _done(figure)
+    return figure
 
 
 def image_by_image(
@@ -256,8 +248,8 @@ def image_by_image(
     across = 36
     cells = np.full(-(-len(first) // across) * across, np.nan)
     cells[: len(first)] = np.select([first & second, first, second], [0, 1, 2], 3)
-    with style.book():
-        figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
+    with style.figure(WIDTH, 3.0) as figure:
+        axes = figure.subplots()
         grid = cells.reshape(-1, across)
         axes.pcolormesh(grid, cmap=ListedColormap(colours), vmin=-0.5, vmax=3.5, edgecolors="white", linewidth=1)
         axes.set(aspect="equal", ylim=(len(grid), 0), xticks=[], yticks=[])
@@ -268,7 +260,7 @@ def image_by_image(
             Patch(color=c, label=f"{kind}: {count}") for kind, count, c in zip(kinds, counts, colours, strict=True)
         ]
         figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize=10)
-    return _done(figure)
+    return figure
 
 
 # ---- tables, in Markdown, for cells with `mystnb={"markdown_format": "myst"}` -------------------------------------

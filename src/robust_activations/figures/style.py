@@ -69,34 +69,27 @@ def apart(
     return next((look for look in order if look not in taken), order[0])
 
 
-@contextmanager
-def book() -> Iterator[None]:
-    """The book's settings, for the figure made inside and nothing else."""
-    with sns.axes_style("whitegrid"), mpl.rc_context():
-        mpl.rcParams.update(
-            {
-                "figure.dpi": 200,
-                "figure.facecolor": "white",
-                "font.size": 10,
-                "axes.titlesize": 10,
-                "axes.labelsize": 10,
-                "legend.fontsize": 9,
-                "legend.frameon": False,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "grid.color": "#E3E3E3",
-                "lines.linewidth": 1.8,
-                "figure.constrained_layout.use": True,
-            }
-        )
-        yield
+BOOK: Any = {  # of which stubs differ from version to version
+    "figure.dpi": 200,
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#E3E3E3",
+    "lines.linewidth": 1.8,
+    "figure.constrained_layout.use": True,
+}
 
 
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
     """A figure in the book's style that only its cell shows: pyplot forgets it. Sizes in inches."""
-    with book():
-        made = plt.figure(figsize=(width, height), dpi=200)
+    with sns.axes_style("whitegrid"), mpl.rc_context(BOOK):
+        made = plt.figure(figsize=(width, height))
         yield made
         plt.close(made)
 
