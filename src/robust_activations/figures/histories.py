@@ -97,7 +97,7 @@ def trajectories(panels: Mapping[str, Mapping[str, Record]], parameters: Sequenc
                     ax.plot(path, lw=1, **looks[label])
             ax.set_title(": ".join(filter(None, (title, SYMBOLS.get(parameter, parameter)))), color=INK)
             ax.ticklabel_format(useOffset=False)
-        _epochs(axes, 1 + wide)
+        epochs(axes, 1 + wide)
         legend(figure, _keys(looks))
     return figure
 
@@ -135,7 +135,7 @@ def curves(
                 percent(ax, "y")
             if others:
                 _outside(ax, key, values)
-        _epochs(axes)
+        epochs(axes)
         legend(figure, shown)
     return figure
 
@@ -171,7 +171,8 @@ def _outside(ax: Axes, key: str, values: Mapping[str, Sequence[float]]) -> None:
         )  # fmt: skip
 
 
-def _epochs(axes: Sequence[Axes], columns: int = 1) -> None:
+def epochs(axes: Sequence[Axes], columns: int = 1) -> None:
+    """To the right whole epochs, named below the last panels."""
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
     for ax in axes[-columns:]:

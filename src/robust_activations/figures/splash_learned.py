@@ -17,7 +17,7 @@ from robust_activations.activations.splash import SPLASH
 from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, percent, stacked
-from robust_activations.figures.histories import tracks
+from robust_activations.figures.histories import SYMBOLS, epochs, tracks
 from robust_activations.figures.prose import COLLAPSED, MINUS, NOTHING, table
 from robust_activations.figures.results import SEED, dot
 from robust_activations.figures.rows import Row, setting
@@ -120,29 +120,21 @@ def coefficients(panels: Mapping[str, Sequence[Record]]) -> Figure:
 
     Of many layers there are `some`.
     """
-    cells = [
-        (title, i, which, [path for key, path in tracks(record).items() if key == f"{site}.{which}"])
-        for title, records in panels.items()
-        for record in records
-        for sites in [[*learned(record)]]
-        for i, site in ((k + 1, sites[k]) for k in some(len(sites)))
-        for which in ("a_pos", "a_neg")
-    ]
-    merged: dict[tuple[str, int, str], list[np.ndarray]] = {}
-    for title, i, which, paths in cells:
-        merged.setdefault((title, i, which), []).extend(paths)
-    most = max((path.shape[1] for paths in merged.values() for path in paths), default=0)
-    with stacked([1.5] * len(merged), 0.3, 2) as (figure, axes):
-        for ax, ((title, i, which), paths) in zip(axes, merged.items(), strict=True):
-            for path, dash in zip(paths, style.LINES, strict=False):
+    cells: dict[tuple[str, int, str], list[np.ndarray]] = {}
+    for title, records in panels.items():
+        for record in records:
+            paths, sites = tracks(record), list(learned(record))
+            for i in some(len(sites)):
+                for which in ("a_pos", "a_neg"):
+                    cells.setdefault((title, i + 1, which), []).append(paths[f"{sites[i]}.{which}"])
+    most = max((path.shape[1] for own in cells.values() for path in own), default=0)
+    with stacked([1.5] * len(cells), 0.3, 2) as (figure, axes):
+        for ax, ((title, i, which), own) in zip(axes, cells.items(), strict=True):
+            for path, dash in zip(own, style.LINES, strict=False):
                 for s in range(path.shape[1]):
                     ax.plot(path[:, s], color=SHADES[s % len(SHADES)], lw=1.2, ls=dash)
-            symbol = {"a_pos": "a⁺", "a_neg": "a⁻"}[which]
-            ax.set_title(": ".join(filter(None, (title, f"layer {i}, {symbol}"))), color=INK)
-        for ax in axes:
-            ax.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10), integer=True))
-        for ax in axes[-2:]:
-            ax.set_xlabel("epoch")
+            ax.set_title(": ".join(filter(None, (title, f"layer {i}, {SYMBOLS[which]}"))), color=INK)
+        epochs(axes, columns=2)
         legend(figure, [Line2D([], [], color=SHADES[s % len(SHADES)], label=f"s = {s + 1}") for s in range(most)])
     return figure
 
