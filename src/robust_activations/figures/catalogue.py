@@ -79,6 +79,15 @@ class Shape:
     jump: float
     lowest: float
 
+    @property
+    def kinked(self) -> bool:
+        return abs(self.jump) > 1e-3
+
+    @property
+    def sup_curvature(self) -> float:
+        """The curvature, infinite where there is a kink at 0."""
+        return math.inf if self.kinked else self.curvature
+
 
 def measure(function: Curve, reach: float = 10.0) -> Shape:
     """The shape of a function between `-reach` and `reach`."""
@@ -160,7 +169,7 @@ def summary() -> str:
         shared = entry.shares[0] if entry.learned else ""
         definitions.append([f"**{entry.title}** `{name}`", definition(name), learned(name), shared])
         start = equals_at_start(name) if entry.learned else ""
-        shapes.append([f"**{entry.title}**", _number(shape.curvature), _number(shape.jump), start])
+        shapes.append([f"**{entry.title}**", number(shape.curvature), number(shape.jump), start])
     first = table(["Activation", "Definition", "Learned, at the start", "Shared by"], definitions)
     header = ["Activation", "$\\max\\lvert\\varphi''\\rvert$ away from kinks", "Slope jump at 0", "Starts as"]
     return f"{first}\n\n{table(header, shapes)}"
@@ -173,7 +182,7 @@ def extremes(names: Sequence[str] | None = None) -> str:
         torch.manual_seed(0)
         shape = measure(curve(name), reach=50.0)
         numbers = (shape.at_zero, shape.slope_left, shape.slope_right, shape.lipschitz, shape.lowest)
-        rows.append([style.title(name), *(_number(number) for number in numbers)])
+        rows.append([style.title(name), *map(number, numbers)])
     header = ["Activation", "$\\varphi(0)$", "$\\varphi'(-50)$", "$\\varphi'(50)$", "Lipschitz", "Lowest output"]
     return table(header, rows)
 
@@ -219,6 +228,6 @@ def sign_change(alpha: float, beta: float) -> float:
     return math.log(beta / (1 - beta)) / alpha
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """At most three significant digits; rounding errors are zero."""
     return "0" if abs(value) < 1e-5 else f"{value:.3g}".replace("-", "−")

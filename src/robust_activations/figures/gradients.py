@@ -17,7 +17,7 @@ from torch import Tensor
 
 from robust_activations import models
 from robust_activations.errors import UserError
-from robust_activations.figures import catalogue, frames, plans, prose, style
+from robust_activations.figures import catalogue, frames, plans, prose, results, style
 from robust_activations.figures.frames import INK, SHADE, legend, percent, stacked
 from robust_activations.figures.rows import Row, setting, under
 from robust_activations.figures.tables import reported_beside
@@ -114,8 +114,7 @@ def published_tradeoff(table: Published) -> Figure:
         ax.margins(0.12)
         ax.set_title(f"reported ({table.mark.lower()}): {IMAGENET}", color=INK)
         ax.set(xlabel=f"reported {table.columns[0]}", ylabel=f"reported accuracy {table.columns[1]}")
-        figure.draw_without_rendering()
-        frames.apart(ax)
+        frames.settle(figure)
     return figure
 
 
@@ -168,8 +167,7 @@ def curvature(record: Record) -> list[float]:
         sets.setdefault(place, {})[name] = values[0]
     fixed = {"learn": ()} if sets else {}
     options = [run.activation_options | fixed | learned for learned in sets.values() or [{}]]
-    measured = [catalogue.measure(catalogue.curve(run.activation, **one)) for one in options]
-    return [math.inf if abs(shape.jump) > 1e-3 else shape.curvature for shape in measured]
+    return [catalogue.measure(catalogue.curve(run.activation, **one)).sup_curvature for one in options]
 
 
 def _close(one: tuple[float, float], other: tuple[float, float], height: float) -> bool:
@@ -211,12 +209,9 @@ def bent(
                 ax.axhspan(at_kink.low, at_kink.high, color=SHADE, lw=0, zorder=-1)
                 ax.axhline(at_kink.value, color=kinked.colour, lw=1.2, zorder=1.9)
             percent(ax, "y")
-            words = setting([record for row, *_ in points for record in row.records], (attack,))
-            ax.set_title("\n".join(filter(None, (title, words))), color=INK)
+            results.set_title(ax, title, [record for row, *_ in points for record in row.records], (attack,))
             ax.set(xlabel="greatest second derivative", ylabel=f"accuracy {under(attack)}")
         lines = {row.label: row.colour for row in baseline.values()} if placed else {}
         legend(figure, [Line2D([], [], color=c, lw=1.2, label=f"{label}, with its kink") for label, c in lines.items()])
-        figure.draw_without_rendering()
-        for ax in axes:
-            frames.apart(ax)
+        frames.settle(figure)
     return figure

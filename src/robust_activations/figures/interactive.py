@@ -190,7 +190,7 @@ def shapes(key: str, choices: Sequence[tuple[str, dict[str, tuple[float, ...]]]]
             if abs(line[middle + 1] - line[middle - 1]) > 1e-3:
                 line[middle] = math.nan
         shape = catalogue.measure(function)
-        kink = f"slope jump {_minus(round(shape.jump, 2) + 0.0)} at 0" if abs(shape.jump) > 1e-3 else "no kink at 0"
+        kink = f"slope jump {_minus(round(shape.jump, 2) + 0.0)} at 0" if shape.kinked else "no kink at 0"
         return drawn, (
             f"{style.title(name)}: value {_minus(round(shape.at_zero, 2) + 0.0)} at 0, {kink}, "
             f"greatest slope {shape.lipschitz:.2f}, greatest curvature {shape.curvature:.2f}"

@@ -24,7 +24,7 @@ from robust_activations.figures.distances import flipped
 from robust_activations.figures.frames import GREY, INK, SHADE
 from robust_activations.figures.histories import SYMBOLS
 from robust_activations.figures.prose import MINUS, NBSP, NOTHING, p_value, table
-from robust_activations.figures.rows import Interval, Line, Row, setting, under
+from robust_activations.figures.rows import Interval, Line, Row, under
 from robust_activations.figures.tables import cell
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -275,8 +275,7 @@ def _accuracy(one: Record, base: Record, name: str) -> Interval | None:
 def greatest_curvature(run: Run) -> float:
     """The greatest second derivative of a run's activation as it starts, measured; infinite where it has a kink."""
     words = {key: value for key, value in run.activation_options.items() if key not in ("penalty", "clip")}
-    shape = catalogue.measure(catalogue.curve(run.activation, **words))
-    return math.inf if abs(shape.jump) > 1e-3 else shape.curvature
+    return catalogue.measure(catalogue.curve(run.activation, **words)).sup_curvature
 
 
 def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (4.0, 10.0)) -> Figure:
@@ -302,8 +301,7 @@ def curvature(panels: Mapping[str, Sequence[Row]], best: tuple[float, float] = (
             frames.logarithmic(ax, (0.25, 0.5, 1, 2, 4, 10, 20))
             ax.set(xlim=(0.2, 30), ylabel=f"accuracy {under(name)}")
             frames.percent(ax, "y")
-            words = (title, setting([row.records[0] for row in own], (name,)))
-            ax.set_title("\n".join(filter(None, words)), color=INK)
+            results.set_title(ax, title, [row.records[0] for row in own], (name,))
         for ax in axes[-1:]:
             ax.set_xlabel("greatest second derivative")
         keys: list[Any] = [

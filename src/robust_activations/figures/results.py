@@ -32,7 +32,8 @@ MARKERS = {
 SEED: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2.6, "mfc": "white", "mec": INK, "mew": 0.8, "zorder": 3}
 
 
-def _title(ax: Axes, title: str, records: Iterable[Record], attacks: Sequence[str], parts: str = ", ") -> None:
+def set_title(ax: Axes, title: str, records: Iterable[Record], attacks: Sequence[str], parts: str = ", ") -> None:
+    """The panel's title and its setting, in as many lines as a panel is wide."""
     line = setting(records, attacks, parts)
     line = line.replace(", n = ", "\nn = ") if len(line) > 36 else line
     ax.set_title("\n".join(filter(None, (title, line))), color=INK)
@@ -73,7 +74,7 @@ def dots(
                 if fallen:
                     frames.crosses(ax, fallen, [own.index(row.label)] * len(fallen), words)
             label_rows(ax, own)
-            _title(ax, title, _records(rows), attacks, "\n" if pairs else ", ")
+            set_title(ax, title, _records(rows), attacks, "\n" if pairs else ", ")
         for ax in axes[1::2] if pairs else ():
             ax.tick_params(labelleft=False)
         legend(figure, _dot_keys(every, attacks, baseline))
@@ -191,7 +192,7 @@ def sweep(
                     if fallen:
                         frames.crosses(ax, [x] * len(fallen), fallen, words)
             records = _records(row for line in lines for _, row in line.rows)
-            _title(ax, title, records, attacks)
+            set_title(ax, title, records, attacks)
             ax.set_ylabel("accuracy")
         for ax in axes[-1:]:
             ax.set_xlabel(parameter)
@@ -243,7 +244,7 @@ def tradeoff(panels: Mapping[str, Sequence[Row]], attack: str = "pgd50") -> Figu
                 frames.beside(ax, words[row.label], (x.value, y.value), row.colour)
             percent(ax, "x")
             percent(ax, "y")
-            _title(ax, title, _records(row for row, *_ in points), ("clean", attack))
+            set_title(ax, title, _records(row for row, *_ in points), ("clean", attack))
             ax.set(xlabel="clean accuracy", ylabel=f"accuracy {under(attack)}")
         if many:
             keys = [Line2D([], [], ls="", label=f"{number} {label}") for label, number in words.items()]

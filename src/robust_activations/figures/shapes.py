@@ -164,24 +164,18 @@ def ladder(
     names: Sequence[str], more: Mapping[str, Curve] | None = None, band: tuple[float, float] = (4, 10)
 ) -> Figure:
     """Curvature of every activation at its start, from flat to sharp; those with a kink stand at the right."""
-    rows: list[tuple[str, str, float]] = []
-    for name in names:
-        shape = catalogue.measure(curve(name))
-        rows.append(
-            (style.title(name), style.colour(name), float("inf") if abs(shape.jump) > 1e-3 else shape.curvature)
-        )
+    rows = [(style.title(name), style.colour(name), catalogue.measure(curve(name)).sup_curvature) for name in names]
     for label, function in (more or {}).items():
-        rows.append((label, style.colour("psilu"), catalogue.measure(function).curvature))
+        rows.append((label, style.colour("psilu"), catalogue.measure(function).sup_curvature))
     rows.sort(key=lambda row: row[2])
     wall = 3000.0
     with _figure(0.6 + 0.235 * len(rows)) as figure:
         ax = figure.subplots()
         ax.axvspan(*band, color="#F0E442", alpha=0.35, lw=0)
         for height, (_, colour, curvature) in enumerate(rows):
-            endless = curvature == float("inf")
-            at = wall if endless else curvature
+            at = min(curvature, wall)
             ax.plot([0.03, at], [height, height], color=colour, lw=1, alpha=0.4)
-            ax.plot(at, height, ">" if endless else "o", color=colour, ms=7)
+            ax.plot(at, height, ">" if at == wall else "o", color=colour, ms=7)
         ticks = [0.1, 1, 10, 100, wall]
         ax.set(
             xscale="log",

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from robust_activations import activations
 from robust_activations.attacks import Threat, attacking, true_gradients
 from robust_activations.figures import frames, interactive, style
-from robust_activations.figures.catalogue import Curve, curve, grid
+from robust_activations.figures.catalogue import Curve, curve, grid, number
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
 from robust_activations.figures.prose import NBSP, interval, table
 from robust_activations.figures.results import dot
@@ -64,8 +64,8 @@ def class_table(functions: Mapping[str, Curve]) -> str:
         _, slope, second = jumps(function)
         kink = abs(slope) > 1e-4
         top = float(activations.shape(function, grid())[2].abs().max())
-        cells = [_number(slope), "" if kink else _number(second), CLASSES[order(function) + 1]]
-        rows.append([label, *cells, "∞" if kink else _number(top)])
+        cells = [number(slope), "" if kink else number(second), CLASSES[order(function) + 1]]
+        rows.append([label, *cells, "∞" if kink else number(top)])
     header = ["Activation", "Jump of $\\varphi'$ at 0", "Jump of $\\varphi''$ at 0", "Class"]
     return table([*header, "$\\sup\\lvert\\varphi''\\rvert$"], rows)
 
@@ -84,13 +84,8 @@ def below_zero_table(functions: Mapping[str, Curve]) -> str:
         low, high, share = below_zero(function)
         slope = activations.shape(function, torch.tensor([-1.0], dtype=torch.float64))[1]
         ends = (f"{end + 0.0:.3g}".replace("-", "−") for end in (low, high))  # tiny is not 0 here; −0 is
-        rows.append([label, *ends, f"{100 * share:.0f}", _number(float(slope))])
+        rows.append([label, *ends, f"{100 * share:.0f}", number(float(slope))])
     return table(["Activation", "Lowest output", "Highest output", "Positive, %", "$\\varphi'(-1)$"], rows)
-
-
-def _number(value: float) -> str:
-    """At most three significant digits; rounding errors are zero."""
-    return "0" if abs(value) < 1e-6 else f"{value:.3g}".replace("-", "−")
 
 
 def slopes(functions: Mapping[str, tuple[str, Curve]], reach: float = 3.0) -> Figure:
@@ -111,7 +106,7 @@ def slopes(functions: Mapping[str, tuple[str, Curve]], reach: float = 3.0) -> Fi
                 ax.plot(z, second, color=INK, lw=1.2, ls=(0, (3, 1.5)))
             top = float(activations.shape(function, grid())[2].max())
             if top > 1.3:
-                ax.text(0.5, 1.36, f"φ″ up to {_number(top)}", size=8, color=INK, va="center")
+                ax.text(0.5, 1.36, f"φ″ up to {number(top)}", size=8, color=INK, va="center")
             ax.set(xlim=(-reach, reach), ylim=(-0.3, 1.5), title=label)
         keys = [
             Line2D([], [], color=style.colour("silu"), lw=2, label="slope φ′"),
@@ -137,7 +132,7 @@ def dial(key: str) -> interactive.Interactive:
         far, _ = gaps(function, curve("relu"), 4.0)[0]
         kink = jumps(function)[1]
         bend = float(activations.shape(function, grid())[2].abs().max())
-        bends = f"slope jumps by {_number(kink)} at 0" if abs(kink) > 1e-4 else f"greatest curvature {_number(bend)}"
+        bends = f"slope jumps by {number(kink)} at 0" if abs(kink) > 1e-4 else f"greatest curvature {number(bend)}"
         text = f"{style.title(name)}, α = {alpha:g}: {bends}, at most {far:.3f} from ReLU between −4 and 4"
         return [(z > 0).double(), height, slope], text
 
