@@ -12,7 +12,7 @@ from typing import Any
 
 from robust_activations.evaluation import Check
 from robust_activations.figures import style
-from robust_activations.figures.prose import MINUS, NBSP, box, listed, table
+from robust_activations.figures.prose import MINUS, NBSP, box, counted, listed, table
 from robust_activations.figures.rows import data_title
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY
@@ -66,9 +66,8 @@ def doubted(ledger: Ledger, judged: Iterable[Judged]) -> str:
     what = listed(
         f"{style.title(run.activation)} in {_network(run)} on {data_title(run)} (seed {run.seed})" for run in own
     )
-    count = f"{len(own)} record{'s' * (len(own) > 1)}"
     why = "Why they stay: {doc}`/notebooks/records`."
-    return f"Verdicts rest on {count} that something speaks against, {what}. {why}"
+    return f"Verdicts rest on {counted(len(own), 'record')} that something speaks against, {what}. {why}"
 
 
 def _network(run: Run) -> str:
@@ -81,7 +80,7 @@ def sound(records: Iterable[Record]) -> str:
     """How many of these records collapsed, and which checks for masked gradients failed, in whom."""
     every = {record.id: record for record in records}.values()
     fallen, failed = sum(bool(record.collapsed) for record in every), audit.failures(every)
-    text = f"Of {_counted(len(every))} {fallen or 'none'} collapsed. "
+    text = f"Of {counted(len(every), 'record')} {fallen or 'none'} collapsed. "
     if not failed:
         return f"{text}All passed every check for masked gradients: that proves nothing, but no known symptom is there."
     found = "; ".join(
@@ -89,7 +88,7 @@ def sound(records: Iterable[Record]) -> str:
         f"{CHECKS[check.name]} ({100 * check.value:.1f}{NBSP}%, limit {100 * check.limit:g}{NBSP}%)"
         for record, which, check in failed
     )
-    checks = f"{len(failed)} check{'s' * (len(failed) > 1)} for masked gradients"
+    checks = f"{counted(len(failed), 'check')} for masked gradients"
     advice = "Read the accuracies of these under PGD as upper bounds that may be too high."
     return f"{text}**{checks} failed.** What did not hold: {found}. {advice}"
 
@@ -124,9 +123,8 @@ def machines(records: Iterable[Record]) -> str:
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: record.provenance.started):
         made = record.provenance
-        threads = f"{made.threads} thread{'s' * (made.threads != 1)}"
         commit = f"`{(made.commit or 'none')[:7]}`{'' if made.clean else ', changed'}"
-        groups.setdefault((f"{made.device}, {threads}", made.torch, commit), []).append(record)
+        groups.setdefault((f"{made.device}, {counted(made.threads, 'thread')}", made.torch, commit), []).append(record)
     rows = []
     for key, own in groups.items():
         hours = sum(record.provenance.seconds for record in own) / 3600
@@ -142,7 +140,7 @@ def every(ledger: Ledger) -> str:
         own = [record for record in ledger if ledger.studies[record.id] == name]
         if own:
             own.sort(key=lambda record: record.provenance.started)
-            boxes.append(box(f"{study.title} (`{name}`): {_counted(len(own))}", _table(own)))
+            boxes.append(box(f"{study.title} (`{name}`): {counted(len(own), 'record')}", _table(own)))
     return "\n\n".join(boxes)
 
 
@@ -195,7 +193,3 @@ def _flat(value: Mapping[str, Any], before: str = "") -> dict[str, str]:
         else:
             found[before + key] = f"{inner:g}" if isinstance(inner, float) else f"{inner}"
     return found
-
-
-def _counted(n: int) -> str:
-    return f"{n} record{'s' * (n != 1)}"

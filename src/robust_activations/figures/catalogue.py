@@ -18,7 +18,7 @@ from torch import Tensor
 
 from robust_activations import activations
 from robust_activations.figures import style
-from robust_activations.figures.prose import table
+from robust_activations.figures.prose import MINUS, table
 
 Curve = Callable[[Tensor], Tensor]
 
@@ -230,4 +230,4 @@ def sign_change(alpha: float, beta: float) -> float:
 
 def number(value: float) -> str:
     """At most three significant digits; rounding errors are zero."""
-    return "0" if abs(value) < 1e-5 else f"{value:.3g}".replace("-", "−")
+    return "0" if abs(value) < 1e-5 else f"{value:.3g}".translate(MINUS)

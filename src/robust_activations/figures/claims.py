@@ -13,7 +13,7 @@ from itertools import combinations
 from pathlib import Path
 
 from robust_activations import paths, studies
-from robust_activations.figures.prose import NOTHING, box, listed, table
+from robust_activations.figures.prose import MINUS, NOTHING, box, listed, table
 from robust_activations.figures.rows import ATTACKS, DATA
 from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
@@ -73,7 +73,7 @@ def measured(verdict: Verdict) -> str:
     text = re.sub(r"under clean\b", "on clean images", verdict.measured)
     text = re.sub(r"\b(mean \w+|gap) (?=[-+])", r"difference in \1 ", text)
     text = re.sub(r"p = (\S+)", lambda found: "p < 0.001" if float(found[1]) < 1e-3 else found[0], text)
-    return _named(text.replace("-", "−").replace("; (", " (")) or NOTHING
+    return _named(text.translate(MINUS).replace("; (", " (")) or NOTHING
 
 
 def _named(text: str) -> str:

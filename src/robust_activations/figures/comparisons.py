@@ -42,11 +42,10 @@ class Comparison:
     @property
     def cells(self) -> list[str]:
         """Of a table: difference with its interval, images that only one is right on, p, and p corrected."""
-        p = p_value(self.holm)
         return [
             span(self.at),
             *(f"{self.test.only_first}", f"{self.test.only_second}", p_value(self.test.p)),
-            f"**{p}**" if self.differs else p,
+            p_value(self.holm, bold=self.differs),
         ]
 
 

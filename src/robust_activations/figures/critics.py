@@ -14,7 +14,7 @@ from robust_activations.evaluation import Suite
 from robust_activations.figures import style
 from robust_activations.figures.audits import CHECKS
 from robust_activations.figures.comparisons import against, corrected, span
-from robust_activations.figures.prose import NBSP, NOTHING, interval, listed, table
+from robust_activations.figures.prose import COLLAPSED, NBSP, NOTHING, interval, listed, table
 from robust_activations.figures.rows import ATTACKS, Interval, Row, data_title, norm
 from robust_activations.figures.standings import percent
 from robust_activations.figures.tables import accuracy_table
@@ -55,7 +55,7 @@ def _radius(found: list[Record]) -> str:
 def _robust(found: list[Record], attack: str) -> str:
     for record in found:
         if record.collapsed is not None:
-            return "collapsed"
+            return COLLAPSED
         if outcome := record.best.outcomes.get(attack):
             return f"{percent(outcome)} under {ATTACKS[attack]}, n = {outcome.n:,}"
     return NOTHING

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from robust_activations import activations
 from robust_activations.figures import catalogue, style
+from robust_activations.figures.prose import MINUS
 
 # The drawing's size and margins in its own units; a phone shows about one unit a pixel.
 WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 30, 8, 8, 36
@@ -173,7 +174,7 @@ def _axes(left: float, right: float, low: float, high: float) -> str:
 
 
 def _minus(number: float) -> str:
-    return f"{number:g}".replace("-", "−")
+    return f"{number:g}".translate(MINUS)
 
 
 def shapes(key: str, choices: Sequence[tuple[str, dict[str, tuple[float, ...]]]]) -> Interactive:

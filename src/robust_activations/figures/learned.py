@@ -17,7 +17,7 @@ from robust_activations.figures import catalogue, results, style
 from robust_activations.figures.comparisons import Comparison, corrected, paired, told_apart
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.histories import SYMBOLS, kind, tracks
-from robust_activations.figures.prose import COLLAPSED, NOTHING, listed, table
+from robust_activations.figures.prose import COLLAPSED, MINUS, NOTHING, listed, table
 from robust_activations.figures.rows import ATTACKS, OBJECTIVES, Row, data_title, norm
 from robust_activations.ledger import Ledger, Record
 from robust_activations.models import REGISTRY as MODELS
@@ -136,7 +136,7 @@ def shapes(records: Sequence[Record], reach: float = 3.0) -> Figure:
             ax.plot(z, catalogue.curve(name, learn=())(z), color=GREY, lw=2.6)
             ax.plot(z, catalogue.curve(name, learn=(), **values)(z), color=style.colour(name), ls="--")
             at = ", ".join(f"{SYMBOLS[key]} = {_unsigned(key, value):.2f}" for key, value in values.items())
-            ax.set_title(f"{style.title(name)}: {at}".replace("-", "−"), color=INK)
+            ax.set_title(f"{style.title(name)}: {at}".translate(MINUS), color=INK)
         keys = [Line2D([], [], color=GREY, lw=2.6, label="start")]
         legend(figure, [*keys, Line2D([], [], color=INK, ls="--", label="learned, in the activation's colour")])
     return figure
@@ -154,7 +154,7 @@ def ends(scales: Mapping[str, Iterable[Record]]) -> str:
         for record in records:
             for key, path in tracks(record).items():
                 row = found.setdefault((record.run.activation, kind(key)), {"": f"{path[0, 0]:g}"})
-                end = f"{_unsigned(kind(key), path[-1, 0]):.3f}".replace("-", "−")
+                end = f"{_unsigned(kind(key), path[-1, 0]):.3f}".translate(MINUS)
                 row[scale] = COLLAPSED if record.collapsed else end
     lines = [
         [f"{style.title(name)}, {SYMBOLS[parameter]}", *(row.get(scale, NOTHING) for scale in ("", *scales))]

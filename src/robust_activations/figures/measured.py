@@ -17,7 +17,7 @@ from typing import Any
 from robust_activations import paths
 from robust_activations.activations import REGISTRY
 from robust_activations.figures import style
-from robust_activations.figures.prose import NBSP, interval, listed, table
+from robust_activations.figures.prose import NBSP, counted, interval, listed, table
 from robust_activations.figures.rows import Interval
 
 NAMES = ("throughput", "ablation", "activations", "step_cost", "autoattack", "scaling", "speedrun")
@@ -49,7 +49,7 @@ class Recorded:
     def title(self) -> str:
         """`CPU, 2 threads`, or the GPU's name."""
         threads = self.hardware["threads"]
-        return self.hardware.get("gpu") or f"CPU, {threads} thread{'s' * (threads != 1)}"
+        return self.hardware.get("gpu") or f"CPU, {counted(threads, 'thread')}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def throughput(every: Benchmarks) -> str:
     parts = [every.notice("throughput")]
     for one in every.of("throughput"):
         ratios = [row["ratio"] for row in one.rows]
-        text = f"**{one.title}.** Over {_plural(len(ratios), 'row')} this library is {times(min(ratios))} to "
+        text = f"**{one.title}.** Over {counted(len(ratios), 'row')} this library is {times(min(ratios))} to "
         text += f"{times(max(ratios))} times as fast (median {times(median(ratios))})."
         if one.device == "cpu":
             below = [case(row) for row in one.rows if row["ratio"] < FASTER]
@@ -181,7 +181,7 @@ def step_cost(every: Benchmarks, name: str = "pssilu") -> str:
     for one in every.of("step_cost"):
         for row in one.rows:
             if row["activation"] == name:
-                where = f"{model_title(row['model'])}, batch {row['batch']}, {_plural(row['repeats'], 'turn')}"
+                where = f"{model_title(row['model'])}, batch {row['batch']}, {counted(row['repeats'], 'turn')}"
                 spread = f"between {times(row['ratio_min'])} and {times(row['ratio_max'])} over neighbouring turns"
                 spread = spread if row["repeats"] > 1 else "so take it with care"
                 parts.append(
@@ -232,15 +232,11 @@ def speedrun(every: Benchmarks) -> str:
             best = min((row for row in one.rows if (row["reached"] or 0) >= target), key=lambda row: row["seconds"])
             parts.append(
                 f"**{one.title}.** The fastest recipe to {100 * target:g}{NBSP}% is `{best['recipe']}`: "
-                f"{number(best['seconds'])}{NBSP}s of training, the median of {_plural(best['seeds'], 'seed')}."
+                f"{number(best['seconds'])}{NBSP}s of training, the median of {counted(best['seeds'], 'seed')}."
             )
         if all(row["reached"] is None for row in one.rows):
             parts.append(f"**{one.title}.** No recipe reached a target.")
     return _paragraphs(parts)
-
-
-def _plural(n: int, word: str) -> str:
-    return f"{n} {word}{'s' * (n != 1)}"
 
 
 def _paragraphs(parts: Sequence[str]) -> str:

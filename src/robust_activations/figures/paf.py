@@ -192,10 +192,10 @@ def radius_table(sweeps: Sweeps) -> str:
         if one is None:
             body.append([*cells, *[NOTHING] * 4])
             continue
-        (mean, low, high), p, n = one
+        at, p, n = one
         corrected = next(adjusted)
-        bold = f"**{p_value(corrected)}**" if corrected < 0.05 else p_value(corrected)
-        body.append([*cells, cell(Interval(mean, low, high), form=f"+.{digits}f", scale=255), f"{n}", p_value(p), bold])
+        above, bold = cell(at, form=f"+.{digits}f", scale=255), p_value(corrected, bold=corrected < 0.05)
+        body.append([*cells, above, f"{n}", p_value(p), bold])
     header = ["Shape", "Mean radius, /255", "Clean, %", "Above ReLU, same images, /255", "n", "p", "p, Holm"]
     return table(header, body)
 

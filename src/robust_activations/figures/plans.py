@@ -13,7 +13,7 @@ from typing import Any
 
 from robust_activations import estimates, models, paths, studies
 from robust_activations.figures.claims import WORDS
-from robust_activations.figures.prose import NBSP, NOTHING, table
+from robust_activations.figures.prose import NBSP, NOTHING, counted, table
 from robust_activations.figures.rows import ATTACKS, OBJECTIVES, data_title, norm
 from robust_activations.run import Run
 
@@ -79,8 +79,7 @@ def settings(study: str) -> str:
         run = wanted[0]
         seeds = {one.seed for one in studies.planned(scale) if replace(one, seed=run.seed, suite=run.suite) == run}
         n = "all" if run.suite.n is None else f"{run.suite.n:,}"
-        count = run.objective.attack.steps
-        steps = f", {count} step{'s' * (count > 1)}" if run.objective.name == "pgd_at" else ""
+        steps = f", {counted(run.objective.attack.steps, 'step')}" if run.objective.name == "pgd_at" else ""
         attacks = [name for name in run.suite.attacks if name in ATTACKS]
         few = f", {run.suite.autoattack_n:,} images" if attacks[-1] == "autoattack" and run.suite.autoattack_n else ""
         network = models.REGISTRY[run.model].title

@@ -17,7 +17,7 @@ from robust_activations.figures import frames, style
 from robust_activations.figures.comparisons import Comparison
 from robust_activations.figures.frames import INK
 from robust_activations.figures.measured import Benchmarks, Recorded, times
-from robust_activations.figures.prose import MINUS, NBSP, listed, points, table
+from robust_activations.figures.prose import MINUS, NBSP, counted, listed, points, table
 from robust_activations.figures.rows import Interval
 from robust_activations.figures.standings import Standings, against_relu
 
@@ -126,7 +126,7 @@ def said(found: Sequence[Priced], one: Standings, every: Benchmarks) -> str:
 def _machine(file: Recorded) -> str:
     """`2 CPU threads`, or the GPU's name."""
     threads = file.hardware["threads"]
-    return file.hardware.get("gpu") or f"{threads} CPU thread{'s' * (threads != 1)}"
+    return file.hardware.get("gpu") or counted(threads, "CPU thread")
 
 
 def _percent(ratio: float) -> str:

@@ -49,9 +49,15 @@ def interval(value: float, low: float, high: float, *, form: str = ".1f", scale:
     return f"{number} [{f',{NBSP}'.join(ends)}]"
 
 
-def p_value(p: float) -> str:
+def counted(n: int, word: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{n} {word}{'s' * (n != 1)}"
+
+
+def p_value(p: float, *, bold: bool = False) -> str:
     """As a table's cell has it."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    said = "<0.001" if p < 0.001 else f"{p:.3f}"
+    return f"**{said}**" if bold else said
 
 
 def p_said(p: float) -> str:

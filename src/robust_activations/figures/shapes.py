@@ -19,6 +19,7 @@ from robust_activations import activations
 from robust_activations.attacks import attacking
 from robust_activations.figures import catalogue, style
 from robust_activations.figures.catalogue import SYMBOLS, Curve, curve
+from robust_activations.figures.prose import MINUS
 
 WIDTH = 4.2  # inches: shrunk to a phone, letters stay of a readable size
 ORDERS = ("$\\varphi$", "$\\varphi'$", "$\\varphi''$")
@@ -92,7 +93,7 @@ def parametric(
             for value, shade in zip(values, _shades(name, len(values)), strict=True):
                 first = abs(value - start) < 1e-6
                 look = {"ls": "-", "lw": 3.2, "zorder": 2} if first else {"ls": next(dashes), "lw": 1.7, "zorder": 3}
-                label = f"{value:g}{' (start)' if first else ''}".replace("-", "−")
+                label = f"{value:g}{' (start)' if first else ''}".translate(MINUS)
                 for order, ax in enumerate(axes):
                     function = curve(name, learn=(), **{parameter: value}, **others)
                     _draw(ax, function, order, 4, color=shade, label=label if order == 0 else None, **look)

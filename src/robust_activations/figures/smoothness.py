@@ -24,7 +24,7 @@ from robust_activations.attacks import Threat, attacking, true_gradients
 from robust_activations.figures import frames, interactive, style
 from robust_activations.figures.catalogue import Curve, curve, grid, number
 from robust_activations.figures.frames import GREY, INK, ROW, SHADE, WIDTH, label_rows
-from robust_activations.figures.prose import NBSP, interval, table
+from robust_activations.figures.prose import MINUS, NBSP, interval, table
 from robust_activations.figures.results import dot
 from robust_activations.figures.rows import Interval
 
@@ -83,7 +83,7 @@ def below_zero_table(functions: Mapping[str, Curve]) -> str:
     for label, function in functions.items():
         low, high, share = below_zero(function)
         slope = activations.shape(function, torch.tensor([-1.0], dtype=torch.float64))[1]
-        ends = (f"{end + 0.0:.3g}".replace("-", "−") for end in (low, high))  # tiny is not 0 here; −0 is
+        ends = (f"{end + 0.0:.3g}".translate(MINUS) for end in (low, high))  # tiny is not 0 here; −0 is
         rows.append([label, *ends, f"{100 * share:.0f}", number(float(slope))])
     return table(["Activation", "Lowest output", "Highest output", "Positive, %", "$\\varphi'(-1)$"], rows)
 

@@ -23,7 +23,7 @@ from robust_activations.figures import frames, results, style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import INK, legend, stacked
 from robust_activations.figures.pictures import show
-from robust_activations.figures.prose import MINUS, NBSP, NOTHING, table
+from robust_activations.figures.prose import COLLAPSED, MINUS, NBSP, NOTHING, table
 from robust_activations.figures.rows import ATTACKS, Interval, Row, under
 from robust_activations.figures.smoothness import bootstrap
 from robust_activations.figures.tables import cell
@@ -295,7 +295,7 @@ def error_table(rows: Sequence[Row], attacks: Sequence[str] = ("clean", "pgd50")
     lines, several = [], any(len(row.records) > 1 for row in rows)
     for row in rows:
         found = [error(row, attack) for attack in attacks]
-        cells = [cell(at) for at in found] if not row.collapsed else ["collapsed"] * len(attacks)
+        cells = [cell(at) for at in found] if not row.collapsed else [COLLAPSED] * len(attacks)
         n = {r.best.outcomes[attack].n for r in row.records for attack in attacks if attack in r.best.outcomes}
         seeds = [f"{len(row.records)}"] if several else []
         lines.append([row.label, *cells, *seeds, " to ".join(f"{one:,}" for one in sorted(n))])

@@ -23,7 +23,7 @@ from robust_activations.figures import frames, style
 from robust_activations.figures.catalogue import Curve
 from robust_activations.figures.frames import GREY, INK, legend, stacked
 from robust_activations.figures.interactive import SLOPE, Choice, Interactive, Line, Slider, explorer
-from robust_activations.figures.prose import table
+from robust_activations.figures.prose import MINUS, table
 
 GREEN = style.colour("splash")
 
@@ -217,7 +217,7 @@ def by_hand(key: str) -> Interactive:
         value, slope, _ = activations.shape(unit([*right, 0, 0], [*left, 0, 0]), z)
         for b in corners:
             slope[z == b] = math.nan
-        pieces = ", ".join(f"{one:g}" for one in slopes(right, left)).replace("-", "−")
+        pieces = ", ".join(f"{one:g}" for one in slopes(right, left)).translate(MINUS)
         name = f" This is {names[right, left]}." if (right, left) in names else ""
         return [
             value,
@@ -304,6 +304,6 @@ def inputs_table(seen: Mapping[str, Float[Tensor, " m"]], places: Sequence[float
     rows = []
     for i, z in enumerate(seen.values(), 1):
         shares = [f"{100 * float((z.abs() > b).double().mean()):.1f}" for b in places]
-        rows.append([f"layer {i}", f"{float(z.mean()):.2f}".replace("-", "−"), f"{float(z.std()):.2f}", *shares])
+        rows.append([f"layer {i}", f"{float(z.mean()):.2f}".translate(MINUS), f"{float(z.std()):.2f}", *shares])
     rows.append(["N(0, 1)", "0", "1", *(f"{200 * float(stats.norm.sf(b)):.1f}" for b in places)])
     return table(["", "Mean", "Deviation", *(f"beyond ±{b:g}, %" for b in places)], rows)

@@ -13,7 +13,7 @@ from robust_activations import paths, studies
 from robust_activations.errors import UserError
 from robust_activations.figures import style
 from robust_activations.figures.comparisons import corrected, paired
-from robust_activations.figures.prose import COLLAPSED, NOTHING, interval, listed, table
+from robust_activations.figures.prose import COLLAPSED, NOTHING, counted, interval, listed, table
 from robust_activations.figures.rows import ATTACKS, DATA, Interval, Row
 from robust_activations.ledger import Record
 from robust_activations.run import Run
@@ -165,7 +165,7 @@ def provenance(records: Iterable[Record]) -> str:
         listed(dict.fromkeys(words)) for words in zip(*((o.device, o.torch) for o in made), strict=True)
     )
     return (
-        f"{len(records)} record{'s' * (len(records) > 1)}, made {when} on {devices} with torch {versions}, {commits}, "
+        f"{counted(len(records), 'record')}, made {when} on {devices} with torch {versions}, {commits}, "
         f"in {took} in all; {fallen or 'none'} collapsed."
     )
 

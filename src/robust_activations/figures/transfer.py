@@ -22,7 +22,7 @@ from robust_activations.data import Dataset, floats
 from robust_activations.figures import style
 from robust_activations.figures.comparisons import Comparison, corrected, paired
 from robust_activations.figures.frames import GREY, INK, SHADE, label_rows, legend, row_height, stacked
-from robust_activations.figures.prose import NOTHING, interval, listed, p_value, table
+from robust_activations.figures.prose import MINUS, NOTHING, interval, listed, p_value, table
 from robust_activations.figures.rows import Interval, Row, under
 from robust_activations.figures.sparta import changes, heat_map
 from robust_activations.ledger import Ledger, Record
@@ -288,8 +288,8 @@ def alike_table(panels: Mapping[str, Mapping[str, Likeness]]) -> str:
     adjusted = holm([one.p for *_, one in every])
     lines = []
     for (title, label, one), p in zip(every, adjusted, strict=True):
-        cosines = [f"{value:+.2f}".replace("-", "−") for value in (one.cosine, one.shuffled.value)]
-        lines.append([title, label, *cosines, p_value(one.p), f"**{p_value(p)}**" if p < 0.05 else p_value(p)])
+        cosines = [f"{value:+.2f}".translate(MINUS) for value in (one.cosine, one.shuffled.value)]
+        lines.append([title, label, *cosines, p_value(one.p), p_value(p, bold=p < 0.05)])
     return table(["Layer", "Pair", "Cosine", "Shuffled, mean", "p", "p, Holm"], lines)
 
 
