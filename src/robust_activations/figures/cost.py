@@ -28,11 +28,7 @@ from robust_activations.figures.frames import GREY, INK, ROW, WIDTH
 from robust_activations.figures.measured import AXES, Benchmarks, Recorded, Row
 from robust_activations.training import Objective, loss_of
 
-KINDS = {
-    "forward": style.BLUE,
-    "backward to the input": style.ORANGE,
-    "backward to the weights": style.VERMILION,
-}
+KINDS = {"forward": style.BLUE, "backward to the input": style.ORANGE, "backward to the weights": style.VERMILION}
 USES = {"input": "to the input,\nas in the attack", "parameters": "and to the parameters,\nas in the update"}
 DEVICES = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE)
 
@@ -293,15 +289,19 @@ def scaling(every: Benchmarks) -> Figure:
     found = every.of("scaling")
     if not found:
         return _blocks(every, "scaling", lambda one: 0, lambda part, one: None)
+    looks: list[dict[str, Any]] = [
+        {"color": colour, "marker": marker, "ms": 5}
+        for _, colour, marker in zip(found, DEVICES * 9, style.MARKERS * 3, strict=False)
+    ]
     with _figure(4.4) as figure:
         for ax, (axis, title) in zip(figure.subplots(2, 2).flat, AXES.items(), strict=True):
             ticks: set[float] = set()
-            for one, colour, marker in zip(found, DEVICES * 9, style.MARKERS * 3, strict=False):
+            for one, look in zip(found, looks, strict=True):
                 rows = [row for row in one.rows if row["axis"] == axis]
                 if rows:
                     x, cost = [row["value"] for row in rows], [row["seconds_per_image"] for row in rows]
                     ticks |= {*x}
-                    ax.plot(x, np.divide(cost, cost[0]), marker=marker, color=colour, ms=5)
+                    ax.plot(x, np.divide(cost, cost[0]), **look)
             ax.set(xscale="log", yscale="log", title=title)
             few = sorted(ticks)
             frames.logarithmic(ax, few[:: 1 + len(few) // 6])
@@ -310,9 +310,6 @@ def scaling(every: Benchmarks) -> Figure:
             frames.logarithmic(ax, levels[:: 1 + len(levels) // 7], "y")
             ax.tick_params(labelsize=8)
         figure.supylabel("seconds an image, times the first point", size=10)
-        keys = [
-            Line2D([], [], color=colour, marker=marker, ms=5, label=one.title)
-            for one, colour, marker in zip(found, DEVICES * 9, style.MARKERS * 3, strict=False)
-        ]
+        keys = [Line2D([], [], label=one.title, **look) for one, look in zip(found, looks, strict=True)]
         figure.legend(handles=keys, loc="outside lower center", ncol=2)
     return figure
