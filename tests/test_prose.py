@@ -8,6 +8,7 @@ import torch
 from robust_activations.activations import REGISTRY
 from robust_activations.evaluation import Outcome
 from robust_activations.figures import prose, style
+from robust_activations.figures.rows import Interval
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -18,9 +19,27 @@ def test_an_interval_breaks_before_its_bracket_alone():
     assert prose.interval(0.5, 0.25, float("inf"), form=".3g", scale=1) == f"0.5 [0.25,{NBSP}∞]"
 
 
+def test_an_interval_in_other_terms():
+    at = Interval(0.75, 0.5, 0.875)
+    assert at.complement == Interval(0.25, 0.125, 0.5)
+    assert at.times(100) == Interval(75.0, 50.0, 87.5)
+
+
+def test_shares_of_one_seed_of_several_and_of_none():
+    assert Interval.shares([]) is None
+    assert Interval.shares([(30, 40)]) == Interval.share(30, 40)
+    assert Interval.shares([(40, 40), (30, 40)]) == pytest.approx((0.875, 0.0, 1.0))  # t's interval is far wider
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+def test_counted(n: int, said: str):
+    assert prose.counted(n, "step") == said
+
+
 @pytest.mark.parametrize(("p", "cell", "said"), [(0.0004, "<0.001", "p < 0.001"), (0.0126, "0.013", "p = 0.013")])
 def test_p(p: float, cell: str, said: str):
     assert (prose.p_value(p), prose.p_said(p)) == (cell, said)
+    assert prose.p_value(p, bold=True) == f"**{cell}**"
 
 
 @pytest.mark.parametrize(("words", "said"), [((), "none"), (("a",), "a"), (("a", "b", "c"), "a, b and c")])

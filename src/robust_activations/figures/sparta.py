@@ -6,6 +6,7 @@ Tables are Markdown, which the book typesets where a cell has `mystnb={"markdown
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -202,7 +203,7 @@ def heat_map(ax: Axes, kernel: Float[Tensor, "k k"], colours: str, top: float, l
     """A kernel from x = `left` on, in colours from -`top` to `top` and with its numbers."""
     k = len(kernel)
     for (row, column), value in np.ndenumerate(kernel.numpy()):
-        look = {"size": 7.5, "color": "w" if abs(value) > 0.6 * top else INK}
+        look: dict[str, Any] = {"size": 7.5, "color": "w" if abs(value) > 0.6 * top else INK}
         ax.text(left + column + 0.5, row + 0.5, decimals(value), ha="center", va="center", **look)
     return ax.imshow(kernel.numpy(), cmap=colours, vmin=-top, vmax=top, extent=(left, left + k, k, 0))
 
