@@ -211,7 +211,7 @@ note("factor", " or ".join(sorted({f"{stats.t.ppf(0.975, count - 1):.1f}" for co
 # under PGD-50 on {glue:text}`data` {glue:text}`spread`. A claim about an *activation* must survive that. This is what several seeds of the core
 # are for, and we compare within each.
 
-# %% mystnb={"image": {"alt": "One row for each activation of the core. Small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One row for each activation of the core. Small open dots show the difference to ReLU in each seed, a vertical tick their mean, and a long horizontal line the interval of the mean. A black vertical line marks no difference.", "width": "560px"}, "figure": {"caption": "Difference to ReLU under PGD-50 on the same test images: each seed (dots, one below the other), mean (tick) and 95 % t interval of the mean over seeds. Data, ε and the images a seed, n, are in the titles; best epoch.", "name": "fig-protocol-seeds"}} tags=["hide-input"]
 robustness.differences(*scales)
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
@@ -302,7 +302,7 @@ note("spearman", f"{rank_correlation:.2f}".replace("-", "−"))
 # by more than its own interval. {numref}`fig-sat-curvature` plots
 # robustness against the curvature of the activation.
 
-# %% mystnb={"image": {"alt": "A scatter plot for each scale, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in the box; those outside, most of them below it, have their names beside them.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. What lies outside has its name and its own intervals; those of what lies inside are about as wide as the box. Data, ε and n of each panel are in its title.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "A scatter plot for each scale, clean accuracy to the right and PGD-50 accuracy upwards, one marker an activation, and a grey box around ReLU. Most markers lie in the box; those outside, most of them below it, have their names beside them.", "width": "560px"}, "figure": {"caption": "Clean accuracy and accuracy under PGD-50; first seed, best epoch. The grey box spans ReLU's two 95 % Wilson intervals. What lies outside has its own intervals, and its name where the legend has none; the intervals of what lies inside are about as wide as the box. Data, ε and n of each panel are in its title.", "name": "fig-protocol-tradeoff"}} tags=["hide-input"]
 robustness.tradeoff(*scales)
 
 # %% tags=["remove-cell"]

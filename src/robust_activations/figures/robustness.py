@@ -55,7 +55,8 @@ def ranking(*scales: Standings) -> Figure:
 def tradeoff(*scales: Standings) -> Figure:
     """Clean against PGD-50 accuracy; the grey box is ReLU's two intervals.
 
-    What stands outside of the box has its name and its intervals. Inside, intervals are as wide as the box.
+    What stands outside of the box has its intervals, and its name if it shares a marker. Inside, intervals are as wide
+    as the box.
     """
     names = {record.run.activation for one in scales for record in one.ranked}
     keys = frames.accents(names)
@@ -75,7 +76,8 @@ def tradeoff(*scales: Standings) -> Figure:
                 if not (box and box.contains(x.accuracy, y.accuracy)):
                     for xs, ys in ((x.interval, [y.accuracy] * 2), ([x.accuracy] * 2, y.interval)):
                         ax.plot(xs, ys, color=look["color"], lw=0.7, alpha=0.5, zorder=1)
-                    frames.beside(ax, style.title(name), (x.accuracy, y.accuracy), INK)
+                    if name not in style.OWN:
+                        frames.beside(ax, style.title(name), (x.accuracy, y.accuracy), INK)
             frames.percent(ax, "x")
             frames.percent(ax, "y")
             ax.set_title(f"scale {one.scale}: {one.title()}" if len(scales) > 1 else one.title(), color=INK)
@@ -98,7 +100,8 @@ def differences(*scales: Standings) -> Figure:
                     ax.plot([100 * low, 100 * high], [y, y], color=style.colour(name), lw=2.4)
                     ax.plot(100 * mean, y, "|", color=style.colour(name), ms=14, mew=2.6)
                     dots = 100 * np.array([*values.values()])
-                    ax.plot(dots, [y] * len(dots), "o", ms=4.5, mfc="white", mec=INK, mew=1, zorder=3)
+                    apart = y + np.linspace(-0.2, 0.2, len(dots))  # seeds may coincide
+                    ax.plot(dots, apart, "o", ms=4, mfc="white", mec=INK, mew=1, zorder=3)
             _rows(ax, names)
             ax.set_xlabel("points above ReLU")
             _title(ax, one, len(scales))

@@ -61,10 +61,7 @@ def curves(*panels: Panel) -> Figure:
                 ax.fill_between(panel.x, low, high, color=style.colour(name), alpha=0.12, lw=0)
                 # The first is on top; where they coincide, those below stick out.
                 below = len(panel.curves) - 1 - over
-                if panel.title:
-                    ax.plot(panel.x, value, lw=1.2 + 0.9 * below, color=style.colour(name), label=style.title(name))
-                else:
-                    ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * below, **_look(name))
+                ax.plot(panel.x, value, lw=1.4, ms=5 + 2 * below, label=style.title(name), **_look(name))
             if panel.log:
                 frames.logarithmic(ax, panel.x, size=9)
             frames.percent(ax, "y")
