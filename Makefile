@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test notebooks check-pages clean distclean
+.PHONY: help book test notebooks handout check-pages clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +28,9 @@ test: $(VENV)/.dev  ## install, then ruff, mypy and the whole test suite
 
 notebooks: $(VENV)/.book  ## write the .ipynb of every notebook whose .py has changed
 	@$(BIN)/python book/notebooks.py
+
+handout: $(VENV)/.book  ## write the notebooks without the solutions of their exercises to _build/handout
+	@$(BIN)/python book/handout.py
 
 check-pages: $(VENV)/.dev  ## open every page of the built book in a headless Chromium
 	@$(BIN)/python book/check_pages.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import tiny
@@ -19,6 +21,27 @@ from pages import ROOT, load, pair
 from robust_activations import cli, paths
 
 build = load("build")
+
+
+def test_a_handout_has_the_exercises_and_not_their_solutions(tmp_path):
+    handout = load("handout")
+    exercise = "# %% [markdown]\n# ```{exercise} A\n# ```\n#\n# ````{solution-start} a\n# ````\n\n# %%\nanswer = 42\n\n"
+    after = "# %% [markdown]\n# So.\n#\n# ````{solution-end}\n# ````\n#\n# What next?\n\n# %%\nafter = 1\n"
+    pair(tmp_path / "notebooks", "page", exercise + after)
+    handout.main(tmp_path)
+    cells = nbformat.read(tmp_path / "_build/handout/page.ipynb", as_version=4).cells
+    assert [cell.source.strip() for cell in cells] == ["```{exercise} A\n```", "What next?", "after = 1"]
+    with pytest.raises(ValueError, match="no end"):
+        handout.without_solutions(nbformat.from_dict({"cells": [*cells[:1], {"source": "```{solution-start} a\n```"}]}))
+
+
+def test_every_exercise_of_the_book_is_handed_out_without_its_solution():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        handed, left_out = load("handout").without_solutions(nbformat.read(path, as_version=4))
+        text = "\n".join(cell.source for cell in handed.cells)
+        assert "{solution" not in text, path.name
+        assert len(re.findall(r"{exercise(?:-start)?}", text)) == left_out, path.name
+        assert "What to try next" in text or not left_out, path.name
 
 
 # ---- no stale pages ---------------------------------------------------------------------------------------------
