@@ -173,7 +173,8 @@ EXPERIMENTS = {
 Markdown(plans.experiments({title: plans.within("sparta", found) for title, found in EXPERIMENTS.items()}))
 
 # %% [markdown]
-# Each scale has its own data, networks and length of training. The table shows the first run of each.
+# Each scale has its own data, networks and length of training. The table shows the first run of each, and of each
+# data set, training and ε that is recorded there.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(plans.settings("sparta"))

@@ -149,7 +149,7 @@ Markdown(critics.settings(ledgers))
 # Read the first row of a scale beside those below it: where taking BatchNorm away, or spacing the hinges evenly, does more than SPLASH does to ReLU, a
 # verdict on "SPLASH against ReLU" is one on our setting as much as on the unit. Bold: McNemar's exact test below 0.05 after Holm's correction.
 #
-# The settings of the first run of each scale bound what a page can say.
+# The settings of each scale, and of each data set, training and ε that is recorded there, bound what a page can say.
 
 # %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
 Markdown(plans.settings("splash"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -85,23 +86,24 @@ def test_what_a_step_costs_in_words():
 
 def test_the_answer_follows_the_records():
     none = answers.full(scale((RECIPE("silu"), 102), (RECIPE("gelu"), 101)))
-    assert "the first seed of each, corrected for their number, our records tell none of 2 activations from " in none
+    assert (
+        "the first seed of each, none of 2 activations differ from ReLU beyond the chance of the images, corrected"
+        in none
+    )
     assert "The highest is SiLU, +1.0" in none.replace("\N{NO-BREAK SPACE}", " ")
     assert none.endswith("points from ReLU, which after that correction may be chance (p = 1.000).")
     some = answers.full(scale((RECIPE("silu"), 150), (RECIPE("gelu"), 101), (RECIPE("tanh"), 40)))
-    assert (
-        "tell 2 of 3 activations from ReLU beyond the chance of the images: SiLU as more robust and tanh as less "
-        in some
-    )
+    assert "2 of 3 activations differ from ReLU beyond the chance of the images, corrected" in some
+    assert ": SiLU (more robust) and tanh (less robust)." in some
 
 
 def test_the_answer_says_what_the_seeds_say():
     """A gain that one seed shows and another takes back is none."""
     runs = [(RECIPE("relu", seed=1), 100), (RECIPE("silu"), 150), (RECIPE("silu", seed=1), 96), (RECIPE("gelu"), 100)]
     words = answers.full(scale(*runs))
-    assert "SiLU as more robust. From each of ReLU's 2 seeds: SiLU." in words
+    assert "SiLU (more robust). From each of ReLU's 2 seeds: SiLU." in words
     other = answers.full(scale((RECIPE("relu", seed=1), 149), *runs[1:]))
-    assert "SiLU as more robust. From each of ReLU's 2 seeds: none." in other
+    assert "SiLU (more robust). From each of ReLU's 2 seeds: none." in other
     assert words.endswith("Over 2 seeds, corrected for their number, none of 1 differ from it beyond chance.")
 
 
@@ -145,9 +147,9 @@ def test_the_short_answer_without_a_gain_is_hardly():
     assert headline == "Short answer: hardly, as far as we can see. How a network is trained matters more."
     assert text == (
         "On 8×8 digits, training without attacks costs 45 points of robust accuracy. Swapping ReLU for one of 2 other "
-        "activations moves it by −20.0 to +1.0, and no gain is beyond chance. One is behind ReLU beyond the chance of "
-        "the images but by one seed each: tanh. Where nothing else is said, this rests on a small network (Digits "
-        f"CNN), {RELU.schedule.epochs} epochs and one seed."
+        "activations moves it by −20.0 to +1.0, and no gain is beyond chance. One was less robust than ReLU "
+        "beyond the chance of the images but by one seed each: tanh. Where nothing else is said, this rests on a "
+        f"small network (Digits CNN), {RELU.schedule.epochs} epochs and one seed."
     )
 
 
@@ -161,7 +163,7 @@ def test_a_gain_over_one_run_of_relu_is_no_yes():
     headline, text = short(*several, (RECIPE("silu", seed=1), 112), (RECIPE("tanh"), 60))
     assert "perhaps. Ahead of each of 2 seeds of ReLU on 8×8 digits, beyond" in headline
     assert headline.removesuffix(" How a network is trained matters more.").endswith("by one seed each: GELU and ELU.")
-    assert "One is behind each of 2 trainings of ReLU: tanh." in text
+    assert "One was less robust than ReLU in all 2 of its runs: tanh." in text
 
 
 def test_the_short_answer_names_a_gain_over_seeds():
@@ -180,7 +182,7 @@ def test_a_gain_over_several_networks_is_no_hardly():
     headline, text = short((RECIPE("silu"), 102), verdict=SEVERAL)
     assert "a little at most, as far as we can see." in headline
     assert (
-        "no single gain is beyond chance. SiLU against ReLU, over every pair of networks that are alike otherwise, "
+        "no single gain is beyond chance. SiLU against ReLU, over all pairs of networks that are otherwise alike, "
         "trained on attacked images: ahead on 8×8 digits (+0.7 points under PGD-50). " in text
     )
 
@@ -201,10 +203,20 @@ def test_reported_gains_are_rounded_once():
     assert answers.reported_gain(judged(), "sat-silu", "bai-autoattack") == "about +9"
 
 
+def cases(*given):
+    """Case, use, and how sure with the reason in the box."""
+    table, reasons = answers.cases(*given).split("\n\n", 1)
+    why = dict(re.findall(r"^- \*\*(.*?)\.\*\* (.*)$", reasons, re.M))
+    rows = [entries(line) for line in table.splitlines()[2:]]
+    return [
+        [case, use, f"*{sure}.* {why.get(case, '')}".rstrip().replace("\N{NO-BREAK SPACE}", " ")]
+        for case, use, sure in rows
+    ]
+
+
 def test_the_cases_follow_the_records():
     def rows(one, verdict, kept=None, records=NOTHING, imagenet=False):
-        table = answers.cases([one], judged(verdict), kept or {}, records, imagenet)
-        return [entries(line) for line in table.splitlines()[2:]]
+        return cases([one], judged(verdict), kept or {}, records, imagenet)
 
     one = scale((RECIPE("silu"), 102), (RECIPE("tanh"), 60))
     others, small, avoid, clean, _ = rows(one, OPEN)
@@ -212,17 +224,17 @@ def test_the_cases_follow_the_records():
     assert "33.0 to 42.3 % (ResNet-50), {cite:t}`xie2020`, abstract (seen)." in others[2]
     assert small[1].startswith("**What you have**, or compare it with SiLU")
     assert small[2].startswith("*SiLU: **undecided** at `digits`.* SiLU against ReLU: ")
-    assert avoid[1] == "Nothing to avoid that we are sure of"
+    assert avoid[1] == "Nothing that we are sure of"
     assert avoid[2].endswith("None is behind ReLU by more than the luck of one training.")
     assert clean[2] == "*Not measured yet.*"
     assert rows(one, SEVERAL)[1][1] == "**SiLU**"
     assert "What you have" in rows(one, ALONE)[1][1]
     assert "(CIFAR-10: supported; CIFAR-100: contradicted, one seed).* SiLU against" in rows(one, MIXED)[1][2]
     (avoid,) = rows(scale((RECIPE("relu", seed=1), 104), (RECIPE("tanh"), 60), (RECIPE("elu"), 82)), OPEN)[2:3]
-    assert avoid[1] == "**Not** ELU and tanh"
+    assert avoid[1] == "**Not** ELU or tanh"
     assert avoid[2].endswith(
-        "Behind every training of ReLU, by one network each, in points from its first: on 8×8 digits (2 of them) "
-        "ELU −9.0 and tanh −20.0."
+        "Behind every training of ReLU, one network each, points relative to ReLU's first seed: on 8×8 digits "
+        "(2 of them) ELU −9.0 and tanh −20.0."
     )
     fallen = replace(tiny.record(RECIPE("tanh"), right(20)), collapsed="it fell")
     (avoid,) = rows(standings.Standings("digits", (*scale((RECIPE("silu"), 101)).records, fallen)), OPEN)[2:3]
@@ -240,8 +252,10 @@ def test_what_loses_at_one_scale_alone_is_not_advised_against():
         return scale((RECIPE("relu", seed=1), 104), *((RECIPE(key), count) for key, count in counted), name=name)
 
     both = [lost("digits", ("tanh", 110), ("elu", 60)), lost("cpu", ("tanh", 60), ("elu", 60))]
-    words = answers.cases(both, judged(), {}, NOTHING, False).replace("\N{NO-BREAK SPACE}", " ")
-    assert "| **Not** ELU | *At every scale that is recorded.* Behind every" in words
+    (_, use, words), *_ = cases(both, judged(), {}, NOTHING, False)[2:]
+    words = words.replace("\N{NO-BREAK SPACE}", " ")
+    assert use == "**Not** ELU"
+    assert words.startswith("*At every scale that is recorded.* Behind every")
     assert (
         "on 8×8 digits (2 of them) tanh −20.0 and ELU −20.0; on 8×8 digits (2 of them) ELU −20.0." in words
     )  # the largest scale first
@@ -252,10 +266,7 @@ def test_without_adversarial_training_activations_differ_where_something_is_left
     records, _ = held(*(tiny.record(run, right(count)) for run, count in zip(runs.values(), (60, 100), strict=True)))
     radius = protocol.recipe("cpu")("relu").threat.radius
     kept = {run.id: Curve((0.0, radius), (90, 0), 100) for run in runs.values()}
-    (row,) = [
-        line for line in answers.cases([scale()], judged(), kept, records, False).splitlines() if "saves it" in line
-    ]
-    said = entries(row)[2]
+    (said,) = [why for _, use, why in cases([scale()], judged(), kept, records, False) if "saves it" in use]
     assert "at ε = 8/255, all are at 0 %: ReLU and SiLU" in said
     assert "At 1/255 they differ; points above ReLU under PGD-50: SiLU +20.0 [" in said
 
@@ -268,13 +279,11 @@ def test_scales_are_named_for_who_knows_none():
 
 def test_one_seed_recommends_nothing():
     def small(*counted, verdict=OPEN):
-        return [
-            entries(line) for line in answers.cases([scale(*counted)], judged(verdict), {}, NOTHING, False).splitlines()
-        ][3]
+        return cases([scale(*counted)], judged(verdict), {}, NOTHING, False)[1]
 
     alone = small((RECIPE("gelu"), 160))
     assert alone[1].startswith("**What you have**, or compare it with SiLU under")
-    assert "Of 1 single runs 1 gained on ReLU's beyond the chance of the images (GELU)." in alone[2]
+    assert "Of 1 single runs 1 beat ReLU's beyond the chance of the images (GELU)." in alone[2]
     each = small((RECIPE("gelu"), 160), (RECIPE("relu", seed=1), 110))
     assert each[1].startswith("**What you have**, or compare it with SiLU and GELU under")
     assert each[2].startswith("*GELU: by one seed, but against each of 2 of ReLU, at `digits`; SiLU: ")

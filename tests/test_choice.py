@@ -113,12 +113,12 @@ def test_the_conclusion_names_what_gains_most():
 def test_words_weigh_gains_with_gains_and_losses_with_losses():
     words = choice.weighed(of((RECIPE("silu"), 110), (RECIPE("elu"), 98), (LONGER, 140), (WIDER, 104), (DECAYED, 60)))
     assert "1 of 2 activations gained on ReLU's run beyond the chance of the images and none lost." in words
-    assert "They reach from ELU, −1.0 to SiLU, +5.0 points." in words
-    assert "What gained more than the best of them: doubling the epochs, +20.0." in words
-    assert "What lost more than the worst: another weight decay (0.01), −20.0." in words
+    assert "They range from ELU, −1.0 to SiLU, +5.0 points." in words
+    assert "Larger gains than the best activation: doubling the epochs, +20.0." in words
+    assert "Larger losses than the worst: another weight decay (0.01), −20.0." in words
     assert "width 32" not in words
     small = choice.weighed(of((RECIPE("silu"), 100), (WIDER, 101)))
-    assert "What gained more than the best of them: another network (width 32), +0.5, which may be chance." in small
+    assert "Larger gains than the best activation: another network (width 32), +0.5, which may be chance." in small
     assert "None of the other changes that are recorded (1) gained more" in choice.weighed(
         of((RECIPE("silu"), 150), (WIDER, 104))
     )

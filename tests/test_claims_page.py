@@ -274,7 +274,11 @@ def test_reported_and_measured_never_share_a_column():
     header, _, *rows = map(entries, claims.standing(found).splitlines())
     assert header == ["Claim", "Verdict and why", "Measured", "Reported"]
     assert [row[2].split(":")[0] for row in rows] == ["`digits`", "`cpu`", NOTHING]
-    assert [row[0] for row in rows] == ["Statement of a.<br>`a`", "", "Statement of b.<br>`b`"]
+    assert [row[0] for row in rows] == [
+        "Statement of a.<br>`a`, {doc}`/notebooks/claims`",
+        "",
+        "Statement of b.<br>`b`, {doc}`/notebooks/claims`",
+    ]
     assert [row[1].split(":")[0] for row in rows] == ["**supported, one seed**"] * 2 + ["**not tested here**"]
     for row in rows:
         assert "+9" not in row[1] + row[2]

@@ -133,8 +133,8 @@ def test_seeds_that_were_added_after_a_look_are_told_wherever_they_count():
     assert standings.added_in_words(Standings("cpu", first)) == ""
     words = standings.added_in_words(Standings("cpu", more)).replace("\N{NO-BREAK SPACE}", " ")
     assert words == (
-        "Of ReLU and SiLU the seeds 3 and 4 were added after a look at the first 3 (SiLU +5.5 [+4.3, +6.7]). Whoever "
-        "looks twice gives chance two tries, so p over seeds is that of both looks, in brackets that of one, before "
+        "Of ReLU and SiLU the seeds 3 and 4 were added after a look at the first 3 (SiLU +5.5 [+4.3, +6.7]). With "
+        "all seeds: SiLU +5.4 [+4.9, +5.9]. p over seeds allows for both looks (in brackets: for one alone), before "
         "the correction: SiLU 0.001 (<0.001)."
     )
     one = Standings("cpu", more)

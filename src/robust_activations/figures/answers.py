@@ -14,7 +14,7 @@ from robust_activations.figures.choice import ACTIVATION, Levers
 from robust_activations.figures.claims import by_data, measured
 from robust_activations.figures.comparisons import span, told_apart
 from robust_activations.figures.plans import TRAINING
-from robust_activations.figures.prose import listed, p_value, points, table
+from robust_activations.figures.prose import box, listed, p_value, points, table
 from robust_activations.figures.rows import DATA, Interval, data_title
 from robust_activations.figures.saved import untrained
 from robust_activations.figures.standings import (
@@ -176,7 +176,7 @@ def full(one: Standings) -> str:
         f"At scale {one.scale} ({one.title()}), under PGD-50, the first seed of each, {count} differ from ReLU beyond "
         "the chance of the images, corrected for their number"
     )
-    sides = [f"{words(names)} as {how} robust" for names, how in ((more, "more"), (less, "less")) if names]
+    sides = [f"{words(names)} ({how} robust)" for names, how in ((more, "more"), (less, "less")) if names]
     text += f": {listed(sides)}." if sides else "."
     if sides and len(one.of("relu")) > 1:
         text += f" From each of ReLU's {len(one.of('relu'))} seeds: {words(from_every_seed(one))}."
@@ -221,7 +221,8 @@ def scale_names(scales: Iterable[Standings]) -> str:
 def cases(
     scales: Sequence[Standings], judged: Sequence[Judged], kept: Mapping[str, Curve], records: Ledger, imagenet: bool
 ) -> str:
-    """A row for each case: what to use, how sure that is, and why; of several scales the largest is the last.
+    """A row for each case, what to use and how sure that is, and in a box below what it rests on; of several scales the
+    largest is the last.
 
     `kept` and `records` are of networks that were trained on clean images; `imagenet`: whether any record is of it.
     """
@@ -230,7 +231,7 @@ def cases(
         f"{title}: {_reported(judged, name)}" for name, title in (("sat-silu", "SiLU"), ("bai-autoattack", "GELU"))
     ]
     rows = [
-        ["Adversarial training on ImageNet", "**SiLU or GELU**", f"Others' evidence; {ours}", "<br>".join(others)],
+        ["Adversarial training on ImageNet", "**SiLU or GELU**", f"Others' evidence; {ours}", " ".join(others)],
         _small(scales[-1], judged),
         _avoid(scales),
         untrained(kept, records),
@@ -242,9 +243,10 @@ def cases(
             "with its activation, GELU (README, seen).",
         ],
     ]
-    # Three columns, so that a phone has room for the last.
-    merged = [[case, use, f"*{sure}.* {why}".rstrip()] for case, use, sure, why in rows]
-    return table(["Your case", "Use", "How sure, and why"], merged)
+    reasons = "\n".join(f"- **{case}.** {why}" for case, _, _, why in rows if why)
+    return (
+        f"{table(['Your case', 'Use', 'How sure'], [row[:3] for row in rows])}\n\n{box('Why, case by case', reasons)}"
+    )
 
 
 def _reported(judged: Iterable[Judged], name: str) -> str:

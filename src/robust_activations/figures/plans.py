@@ -71,12 +71,17 @@ def costs(study: str) -> str:
 
 
 def settings(study: str) -> str:
-    """How the first, most valuable run of each scale is trained and attacked; what others vary, others vary."""
+    """How the most valuable run of each scale is trained and attacked, and of what is recorded the first of each data
+    set, training and ε; what others vary, others vary.
+    """
     (one,) = studies.get(study)
+    firsts: dict[tuple[Any, ...], tuple[str, Run]] = {}
+    for scale, records in studies.ledgers().items():
+        first, *rest = one.runs(scale)
+        for run in (first, *(run for run in rest if run in records)):
+            firsts.setdefault((scale, run.dataset, run.objective.name, run.threat), (scale, run))
     rows = []
-    for scale in paths.SCALES:
-        wanted = one.runs(scale)
-        run = wanted[0]
+    for scale, run in firsts.values():
         seeds = {one.seed for one in studies.planned(scale) if replace(one, seed=run.seed, suite=run.suite) == run}
         n = "all" if run.suite.n is None else f"{run.suite.n:,}"
         steps = f", {counted(run.objective.attack.steps, 'step')}" if run.objective.name == "pgd_at" else ""

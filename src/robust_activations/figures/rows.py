@@ -26,6 +26,7 @@ ATTACKS = {
     "autoattack": "AutoAttack",
 }
 DATA = {"digits": "8×8 digits", "mnist": "MNIST", "svhn": "SVHN", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"} | {
+    "mnist8": "MNIST at 8×8",
     "imagenette96": "Imagenette-96",
     "imagenette": "Imagenette",
     "imagenet": "ImageNet",
