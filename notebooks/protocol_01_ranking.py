@@ -476,7 +476,7 @@ Markdown(claims.beside(judged))
 # 2. Two intervals overlap. Does that mean that the two activations do not differ?
 # 3. Which images enter McNemar's test, and which do not matter?
 # 4. What does Holm's correction protect from?
-# 5. Why is the interval from three seeds so much wider than that from five?
+# 5. Why is an interval from three seeds so much wider than one from five with the same spread?
 # 6. What does redrawing the test images imitate, and which kind of luck does it leave out?
 # 7. Why must the best epoch not be chosen on the test images?
 # 8. Which failed check would make you doubt the first place in this ranking?

@@ -182,8 +182,9 @@ def test_a_gain_over_several_networks_is_no_hardly():
     headline, text = short((RECIPE("silu"), 102), verdict=SEVERAL)
     assert "a little at most, as far as we can see." in headline
     assert (
-        "no single gain is beyond chance. SiLU against ReLU, over all pairs of networks that are otherwise alike, "
-        "trained on attacked images: ahead on 8×8 digits (+0.7 points under PGD-50). " in text
+        "no single gain is beyond chance. SiLU against ReLU, as a claim by itself (not corrected for other "
+        "activations), over all pairs of networks that are otherwise alike, trained on attacked images: ahead on "
+        "8×8 digits (+0.7 points under PGD-50). " in text
     )
 
 

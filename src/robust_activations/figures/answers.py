@@ -119,7 +119,8 @@ def _over_networks(one: Standings, silu: Mapping[str, Verdict]) -> str:
     """
     said, ahead = "", _ahead(one)
     if any(part.said in ("supported", "contradicted") for part in silu.values()):
-        said += " SiLU against ReLU, over all pairs of networks that are otherwise alike, trained on attacked images: "
+        said += " SiLU against ReLU, as a claim by itself (not corrected for other activations), over all pairs of "
+        said += "networks that are otherwise alike, trained on attacked images: "
         said += f"{listed(map(_side, silu, silu.values()))}."
     if ahead:
         gains = listed(f"{style.title(name)} by {points(over(one, name)[1][0])}" for name in ahead)
