@@ -133,7 +133,7 @@ ANSWERS = {
         supported="It was ahead of SiLU. Its convolutions have their price: see below.",
         contradicted="No: SiLU, which costs no convolution, was ahead.",
         undecided="No reason to: our records do not tell it from SiLU, which needs no convolution.",
-        besides=f" Against ReLU: {claims.labels(judged, 'sparta-relu')}.",
+        besides=f" Against ReLU: {claims.labels(judged, 'sparta-relu').split(': ', 1)[1]}.",
     ),
     "Can SPLASH stand in for adversarial training?": saved.stand_in(kept, "splash"),
     "Does it gain anything without, at a small ε?": advice(
