@@ -101,7 +101,7 @@ rows = [
     [
         "Does the input-dependent gate mask gradients? {cite:t}`athalye2018`",
         "A function that changes with its input can hide from an attack that follows it.",
-        passed,
+        "see *Masked gradients* below",
         "AutoAttack in full, below scale `gpu`, on networks trained with attacks (for three of its four attacks see {doc}`/notebooks/sparta_02_readings`); attacks made for the gate",
     ],
     [

@@ -92,7 +92,7 @@ rows = [
     [
         "Are gradients masked? {cite:t}`athalye2018`",
         "A function of many slopes may just be harder to follow.",
-        passed,
+        "see *Masked gradients* below",
         "attacks that smooth the hinges away",
     ],
     [
