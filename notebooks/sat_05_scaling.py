@@ -20,7 +20,8 @@ from robust_activations import models, studies
 from robust_activations.figures import claims, cost, results, scaling, style, tables
 from robust_activations.figures.rows import Line, Row
 from robust_activations.studies import sat
-from robust_activations.studies.base import paired, strongest
+from robust_activations.studies.base import strongest
+from robust_activations.studies.pairs import paired
 
 studies.collect("sat")  # trains what is missing
 ledgers = studies.ledgers()

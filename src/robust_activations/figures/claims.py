@@ -19,7 +19,8 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.run import Run
 from robust_activations.studies import Judged, Reported, Verdict
 from robust_activations.studies.audit import failures
-from robust_activations.studies.base import UNTESTED, paired, setting_of, strongest
+from robust_activations.studies.base import UNTESTED, strongest
+from robust_activations.studies.pairs import paired, setting_of
 
 # The runs that a study's claims may rest on at a scale, by id, each with the study that makes it.
 Planned = Callable[[str, str], dict[str, tuple[str, Run]]]

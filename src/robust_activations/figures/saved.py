@@ -16,7 +16,7 @@ from robust_activations.figures.rows import Interval, Row
 from robust_activations.figures.standings import Standings, words
 from robust_activations.ledger import Ledger
 from robust_activations.run import Run
-from robust_activations.studies import protocol
+from robust_activations.studies import curves, protocol
 from robust_activations.studies.curves import Curve
 
 
@@ -26,7 +26,7 @@ def untrained(kept: Mapping[str, Curve], records: Ledger) -> list[str]:
     """
     radius = protocol.recipe("cpu")("relu").threat
     runs = {name: _unattacked(name) for name in ("relu", "silu", "splash", "sparta")}
-    found = {name: at.value for name, run in runs.items() if (at := _at(kept, run, radius.radius))}
+    found = {name: at.value for name, run in runs.items() if (at := _at(curves.first(kept, [run]), radius.radius))}
     shares, names = [100 * share for share in found.values()], [*found]
     case = ["No adversarial training", "**No activation saves it**; take what is accurate and fast"]
     if not shares:
@@ -44,9 +44,9 @@ def stand_in(kept: Mapping[str, Curve], name: str) -> Advice:
     adversarial training as ReLU in one that was trained on attacked images.
     """
     recipe = protocol.recipe("cpu")
-    threat, clean = recipe("relu").threat, _unattacked(name)
-    trained = next((run for seed in protocol.seeds("cpu") if (run := recipe("relu", seed=seed)).id in kept), None)
-    alone, attacked = _at(kept, clean, threat.radius), trained and _at(kept, trained, threat.radius)
+    threat = recipe("relu").threat
+    alone = _at(curves.first(kept, [_unattacked(name)]), threat.radius)
+    attacked = _at(curves.first(kept, [recipe("relu", seed=seed) for seed in protocol.seeds("cpu")]), threat.radius)
     if not alone or not attacked:
         return Advice("Our records cannot say yet.", "Not measured yet.")
     test = (
@@ -66,11 +66,11 @@ def _unattacked(name: str) -> Run:
     return protocol.standard("cpu", "cifar10", "resnet20", name, attacked=True)
 
 
-def _at(kept: Mapping[str, Curve], run: Run, radius: float) -> Interval | None:
-    """What a saved network's curve has at a radius."""
-    curve = kept.get(run.id)
-    if curve is None or radius not in curve.radii:
+def _at(found: tuple[int, Curve] | None, radius: float) -> Interval | None:
+    """What the curve of `curves.first` has at a radius."""
+    if found is None or radius not in found[1].radii:
         return None
+    _, curve = found
     return Interval.share(curve.correct[curve.radii.index(radius)], curve.n)
 
 

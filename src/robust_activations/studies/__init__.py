@@ -1,7 +1,7 @@
 """The studies of the book: `primer`, `paf`, `sat`, `splash`, `sparta` and `protocol`, all of the same shape.
 
-Beside them, how claims are judged (`base`, `verdicts`), whether records can be relied on (`audit`), and what is
-measured of saved networks (`curves`, `pictures`).
+Beside them, how claims are judged (`base`, `pairs`, `verdicts`), whether records can be relied on (`audit`), and what
+is measured of saved networks (`curves`, `pictures`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from robust_activations.ledger import Ledger, path_of
 from robust_activations.paths import SCALES
 from robust_activations.run import Run
 from robust_activations.studies import paf, primer, protocol, sat, sparta, splash
-from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare, paired
+from robust_activations.studies.base import Claim, Reported, Study, Verdict, compare
+from robust_activations.studies.pairs import paired
 
 __all__ = [
     "STUDIES",

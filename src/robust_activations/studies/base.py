@@ -5,17 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Literal
 
 import numpy as np
 
-from robust_activations.attacks import Threat
 from robust_activations.errors import unknown
 from robust_activations.ledger import Ledger, Record
 from robust_activations.paths import SCALES
 from robust_activations.run import Run
-from robust_activations.stats import Paired, mcnemar, over_images, over_seeds
+from robust_activations.stats import Paired
+from robust_activations.studies.pairs import (
+    PLAIN,
+    Pairs,
+    accuracy,
+    by_image,
+    counted,
+    grouped,
+    ids,
+    independent,
+    over_groups,
+    paired,
+    rights,
+    seeds_of,
+    weights,
+)
 
 Label = Literal["supported", "contradicted", "undecided", "not tested here"]
 UNTESTED: Label = "not tested here"
@@ -131,7 +144,6 @@ class Study:
 
 Test = Callable[[Ledger, Sequence[Run]], Verdict]
 Wanted = Callable[[Run], bool]
-Pairs = list[tuple[Record, Record]]
 # Strongest first: a verdict rests on the strongest attack that both networks have been through.
 LADDER = ("autoattack", "pgd200", "pgd50", "pgd20")
 ACTIVATION = ("activation", "activation_options", "share")
@@ -154,7 +166,7 @@ def matched(
     """
 
     def setting(run: Run, *free: str) -> str:
-        return replace(run, **{name: getattr(_PLAIN, name) for name in (*free, "suite")}).id
+        return replace(run, **{name: getattr(PLAIN, name) for name in (*free, "suite")}).id
 
     def networks(wanted: Wanted) -> list[Record]:
         fullest: dict[str, Record] = {}
@@ -180,9 +192,6 @@ def matched(
 def _fullness(record: Record) -> int:
     """How many attacks and measures the best checkpoint was tested with."""
     return len(record.best.outcomes) + len(record.best.measures)
-
-
-_PLAIN = Run("digits", "digits_cnn", "relu", Threat("linf", "8/255"))
 
 
 def strongest(records: Iterable[Record]) -> str | None:
@@ -226,13 +235,13 @@ def compare(
         names = [attack or str(strongest(pair)) for pair in pairs]
         tests = [paired(a, b, attack) for (a, b), attack in zip(pairs, names, strict=True)]
         mean, low, high = over_groups(pairs, [test.difference for test in tests])
-        p, by_image = _over_images(pairs, names)
+        p, spread = by_image(pairs, names)
         p = min(1.0, times * p)
         several, over = len(independent(pairs)) > 1, grouped(pairs)
         if margin and several:
-            low, high, over = min(low, by_image[0]), max(high, by_image[1]), f"{over} and images"
+            low, high, over = min(low, spread[0]), max(high, spread[1]), f"{over} and images"
         elif not several:
-            low, high = by_image
+            low, high = spread
         if margin:
             label, why = within(margin, low, high, 1 - accuracy(pairs, names))
         else:
@@ -300,8 +309,8 @@ def _on_more_images(pairs: Pairs) -> str:
     """
 
     def gain(attack: str, n: int | None = None) -> float:
-        rights = [_rights(*pair, attack) for pair in pairs]
-        return 100 * float(np.dot(weights(pairs), [one[:n].mean() - other[:n].mean() for one, other in rights]))
+        both = [rights(*pair, attack) for pair in pairs]
+        return 100 * float(np.dot(weights(pairs), [one[:n].mean() - other[:n].mean() for one, other in both]))
 
     if any(strongest(pair) != "autoattack" for pair in pairs):
         return ""
@@ -324,80 +333,3 @@ def _radii(pairs: Pairs, attacks: Iterable[str]) -> str:
 
 def _sizes(tests: Iterable[Paired]) -> str:
     return "/".join(dict.fromkeys(f"{test.n:,}" for test in tests))
-
-
-def independent(pairs: Pairs) -> list[Pairs]:
-    """The pairs in groups that share no record; what a record errs by, all its pairs do."""
-    groups: list[Pairs] = []
-    for pair in pairs:
-        joined = [group for group in groups if {*ids(group)} & {*ids([pair])}]
-        groups = [group for group in groups if group not in joined] + [[*chain(*joined), pair]]
-    return groups
-
-
-def weights(pairs: Pairs) -> list[float]:
-    """Of each pair: groups count alike, and in a group its pairs."""
-    groups = independent(pairs)
-    return [next(1 / len(groups) / len(group) for group in groups if pair in group) for pair in pairs]
-
-
-def over_groups(pairs: Pairs, values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % interval, over independent groups of pairs, of a number that each pair has."""
-    own = dict(zip(((a.id, b.id) for a, b in pairs), values, strict=True))
-    return over_seeds([float(np.mean([own[a.id, b.id] for a, b in group])) for group in independent(pairs)])
-
-
-def seeds_of(pairs: Pairs) -> int:
-    """How many different seeds these networks were trained with."""
-    return len({record.run.seed for pair in pairs for record in pair})
-
-
-def counted(pairs: Pairs) -> str:
-    """How many pairs, and in how many independent groups: `3 seeds`, `1 pair`, `8 pairs in 3 groups`."""
-    groups, noun = len(independent(pairs)), _noun(pairs)
-    count = f"{len(pairs)} {noun}{'s' * (len(pairs) > 1)}"
-    return count if groups == len(pairs) else f"{count} in {groups} group{'s' * (groups > 1)}"
-
-
-def grouped(pairs: Pairs) -> str:
-    """What an interval over `independent` groups is over: `seeds`, `pairs` or `groups`."""
-    return f"{_noun(pairs) if len(independent(pairs)) == len(pairs) else 'group'}s"
-
-
-def _noun(pairs: Pairs) -> str:
-    return "seed" if len({(setting_of(a), setting_of(b)) for a, b in pairs}) == 1 else "pair"
-
-
-def ids(pairs: Pairs) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(record.id for pair in pairs for record in pair))
-
-
-def _over_images(pairs: Pairs, names: Sequence[str]) -> tuple[float, tuple[float, float]]:
-    """p over the images, and the 95 % interval of the difference."""
-    if len(pairs) == 1:
-        test = paired(*pairs[0], names[0])
-        return test.p, test.interval
-    rights = [_rights(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
-    found = over_images([one.astype(float) - other for one, other in rights], weights(pairs))
-    return found.p, found.interval
-
-
-def accuracy(pairs: Pairs, names: Sequence[str]) -> float:
-    """The mean of the first of each pair, under its attack."""
-    return float(np.mean([_rights(a, b, name)[0].mean() for (a, b), name in zip(pairs, names, strict=True)]))
-
-
-def setting_of(record: Record) -> str:
-    """What two records that differ in the seed alone have in common."""
-    return replace(record.run, seed=0, suite=_PLAIN.suite).id
-
-
-def paired(first: Record, second: Record, attack: str = "pgd50") -> Paired:
-    """McNemar's test of two records' best checkpoints on the test images that both were attacked on."""
-    return mcnemar(*_rights(first, second, attack))
-
-
-def _rights(first: Record, second: Record, attack: str) -> tuple[np.ndarray, np.ndarray]:
-    a, b = (record.best.outcomes[attack].right for record in (first, second))
-    n = min(len(a), len(b))  # always the first test images
-    return a[:n], b[:n]

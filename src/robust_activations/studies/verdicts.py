@@ -15,16 +15,18 @@ from robust_activations.stats import over_images, over_seeds
 from robust_activations.studies.base import (
     UNTESTED,
     Label,
-    Pairs,
     Verdict,
     Wanted,
     agreed,
-    counted,
     decided,
-    grouped,
-    ids,
     matched,
     on_each_dataset,
+)
+from robust_activations.studies.pairs import (
+    Pairs,
+    counted,
+    grouped,
+    ids,
     over_groups,
     seeds_of,
     setting_of,
