@@ -126,7 +126,8 @@ Markdown(
     plans.experiments(
         {
             "Smooth slope in the backward pass: {doc}`/notebooks/sat_02_gradient_quality`": sat.gradient_quality,
-            "Stronger and longer training: {doc}`/notebooks/sat_02_gradient_quality`": sat.controls,
+            "Twice the attack steps: {doc}`/notebooks/sat_02_gradient_quality`": sat.stronger,
+            "Longer training: {doc}`/notebooks/sat_02_gradient_quality`": sat.longer,
             "Smooth activations: {doc}`/notebooks/sat_03_smooth_activations`": sat.activations,
             "SiLU on another data set: {doc}`/notebooks/sat_03_smooth_activations`": sat.elsewhere,
             "ELU and CELU: {doc}`/notebooks/sat_03_smooth_activations`": sat.large_alpha,

@@ -28,10 +28,9 @@ from robust_activations import attacks, data, paths, runs, studies
 from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
-from robust_activations.figures import claims, comparisons, gradients, results, standings, tables
-from robust_activations.figures.comparisons import span
-from robust_activations.figures.rows import Interval, Row, under
-from robust_activations.stats import mcnemar, over_images, over_seeds
+from robust_activations.figures import claims, comparisons, gradients, longer, results, standings, tables
+from robust_activations.figures.rows import Row
+from robust_activations.stats import mcnemar, over_seeds
 from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
 
@@ -280,27 +279,27 @@ Markdown("\n\n".join(story(scale) for scale in scales))
 # then more computing is no substitute for it.
 
 # %% tags=["remove-cell"]
-CONTROLS = {"twice the steps": "ReLU, twice the steps", "twice as long": "ReLU, twice as long"}
-LONG = "SiLU, twice as long"
+STEPS, LONG = CONTROLS = "ReLU, twice the steps", "ReLU, twice as long"
 
 
 def control_rows(scale):
     """SiLU, also trained longer, and the smooth slope for both, then ReLU plain and with more effort, as recorded."""
-    found, activations, more = ledgers[scale], sat.activations(scale), sat.controls(scale)
+    usual, twice = sat.longer(scale)[1], sat.longer(scale)[2]
     wanted = {
-        "SiLU": activations["silu"],
-        LONG: more[LONG],
-        LABELS["both"]: sat.gradient_quality(scale)["both"],
-        LABELS["none"]: activations["relu"],
-        **{label: more[name] for name, label in CONTROLS.items() if name in more},
+        "SiLU": usual["silu"],
+        "SiLU, twice as long": twice["silu"],
+        LABELS["both"]: [sat.gradient_quality(scale)["both"]],
+        LABELS["none"]: usual["relu"],
+        STEPS: sat.stronger(scale),
+        LONG: twice["relu"],
     }
-    return [Row(label, found[run]) for label, run in wanted.items() if run in found]
+    return [Row(label, own) for label, plan in wanted.items() if (own := ledgers[scale].of(plan))]
 
 
 def complete(rows):
     """Is there plain ReLU, and a ReLU with more effort to compare it with?"""
     labels = {row.label for row in rows}
-    return LABELS["none"] in labels and bool(labels & set(CONTROLS.values()))
+    return LABELS["none"] in labels and bool(labels & {*CONTROLS})
 
 
 controls = {scale: rows for scale in paths.SCALES if complete(rows := control_rows(scale))}
@@ -308,7 +307,7 @@ controls = {scale: rows for scale in paths.SCALES if complete(rows := control_ro
 
 tests = {scale: strongest(row.records[0] for row in rows) for scale, rows in controls.items()}
 
-# %% mystnb={"image": {"alt": "Dots with intervals for SiLU, SiLU trained twice as long, ReLU with a smooth slope in both phases, plain ReLU, ReLU trained against twice as many attack steps and ReLU trained twice as long: clean accuracy and accuracy under attack.", "width": "560px"}, "figure": {"caption": "Measured: smooth networks, plain ReLU, and plain ReLU with more effort. 95 % Wilson intervals, first seed, best epoch; data, ε and n of each panel are in its title.", "name": "fig-gradient-controls"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Dots with intervals for SiLU, SiLU trained twice as long, ReLU with a smooth slope in both phases, plain ReLU, ReLU trained against twice as many attack steps and ReLU trained twice as long: clean accuracy and accuracy under attack.", "width": "560px"}, "figure": {"caption": "Measured: smooth networks, plain ReLU, and plain ReLU with more effort. Best epoch; of one seed with its 95 % Wilson interval, of several the mean with its 95 % interval over the seeds; data, ε and n of each panel are in its title.", "name": "fig-gradient-controls"}} tags=["hide-input"]
 results.dots(
     titled(controls),
     attacks=("clean", *dict.fromkeys(tests.values())),
@@ -319,7 +318,7 @@ results.dots(
 parts = []
 for scale, rows in controls.items():
     named = {row.label: row for row in rows}
-    efforts = [row for row in rows if row.label in CONTROLS.values()]
+    efforts = [row for row in rows if row.label in CONTROLS]
     for label in ("SiLU", LABELS["both"], LABELS["none"]):
         if label in named and efforts:
             table = tables.paired_table(named[label], efforts, tests[scale], heading="More effort")
@@ -337,7 +336,7 @@ def worded(one):
 words = []
 for scale, rows in controls.items():
     named = {row.label: row for row in rows}
-    efforts = [row for row in rows if row.label in CONTROLS.values()]
+    efforts = [row for row in rows if row.label in CONTROLS]
     said = {
         label: "; ".join(worded(one) for one in comparisons.against(named[label], efforts, tests[scale]))
         for label in (LABELS["none"], "SiLU", LABELS["both"])
@@ -355,41 +354,26 @@ Markdown(sentence)
 # 100 epochs, it may not be. And a longer schedule also stretches the learning rate's way down, so it is another recipe and
 # not merely more of the same.
 #
-# **Does a lead last?** A smooth activation could merely learn faster at first, and a short training would then flatter it.
-# So here is SiLU less ReLU, both trained as usual and both trained for twice as long. The *change* is tested image by image:
-# of each, how much better SiLU does than ReLU after the long training, less the same after the usual one.
-
+# ## Does a lead last?
+#
+# A smooth activation could merely learn faster at first, and a short training would then flatter it. So here is SiLU less
+# ReLU, both trained as usual and both trained for longer, on the same test images. The *change* is tested as well: how much
+# further SiLU is ahead after the longer training than after the usual one, seed by seed.
 
 # %% tags=["remove-cell"]
-def lasts(scale, rows):
-    """SiLU's lead as usual and after twice the epochs, and whether it changed; None if one of the four is missing."""
-    named, attack = {row.label: row for row in rows}, tests[scale]
-    pairs = [("SiLU", LABELS["none"]), (LONG, CONTROLS["twice as long"])]
-    if not all(label in named and named[label].whole for pair in pairs for label in pair):
-        return None
-    both = [[named[label].whole[0] for label in pair] for pair in pairs]
-    right = [[record.best.outcomes[attack].right.astype(float) for record in pair] for pair in both]
-    n = min(len(one) for pair in right for one in pair)
-    usual, later = (silu[:n] - relu[:n] for silu, relu in right)
-    change = over_images([later - usual], [1.0])
-    leads = [Interval.of(studies.paired(*pair, attack)) for pair in both]
-    epochs = [pair[0].run.schedule.epochs for pair in both]
-    by = ", ".join(f"{span(lead)} points after {count} epochs" for lead, count in zip(leads, epochs, strict=True))
-    told = "**grew**" if change.interval[0] > 0 else "**shrank**" if change.interval[1] < 0 else "may be unchanged"
-    return (
-        f"**Scale `{scale}`.** SiLU less ReLU, {under(attack)}: {by} (one seed, n = {n:,}). The lead {told}: the change "
-        f"is {span(Interval(change.mean, *change.interval))} points."
-    )
+long = [one for scale in paths.SCALES if len((one := longer.lengths(scale, ledgers[scale])).found) > 1]
 
-
-lead = "\n\n".join(said for scale, rows in controls.items() if (said := lasts(scale, rows)))
+# %% mystnb={"image": {"alt": "For each scale two panels over the number of epochs. To the left accuracy under attack, which grows with the epochs, a dot for each seed of ReLU and of SiLU and lines through their means. To the right how many points SiLU is ahead, a hollow dot for each seed, and the mean with its interval.", "width": "560px"}, "figure": {"caption": "Measured: ReLU and SiLU trained for longer. Left: accuracy under attack, a dot for each seed, and lines through the means. Right: SiLU less ReLU, a hollow dot for each seed; diamond: the mean with its 95 % interval, over the seeds where there are three or more, otherwise over the images.", "name": "fig-gradient-longer"}} tags=["hide-input"]
+longer.figure(long)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(lead)
+note("longest", max(length.epochs for one in long for length in one.found))
+Markdown("\n\n".join(longer.lasts(one) for one in long))
 
 # %% [markdown]
-# The interval of the change says how large a change could have been missed. Twice as long is still not long: the papers train
-# for a hundred epochs or two.
+# The interval of the change says how large a change could have been missed. {glue:text}`longest` epochs are still not many:
+# the papers train for a hundred or two. And each length is a recipe of its own, whose learning rate falls to zero at its end:
+# these are finished trainings, not one that was watched on its way.
 #
 # ## Why: is it the attack?
 #

@@ -243,7 +243,7 @@ Markdown(sentence)
 # second ReLU network, the one trained twice as long. All of it on the cross-entropy, and on all {glue:text}`n` test images:
 
 # %%
-second = runs.trained(sat.controls("digits")["twice as long"], paths.data("digits"))
+second = runs.trained(sat.longer("digits")[2]["relu"][0], paths.data("digits"))
 all_four = {style.title(name): network for name, network in networks.items()} | {"longer ReLU": second}
 found = sanity.transfers(all_four, x, y, threat, PGD(steps=20))
 

@@ -44,7 +44,7 @@ def test_plan_counts_and_adds_up(folder):
 @pytest.mark.parametrize("scale", paths.SCALES)
 def test_the_experiments_are_the_study(scale):
     """What the overview pages list by experiment is all that the study runs, and nothing else."""
-    slopes = (sat.gradient_quality, sat.controls)
+    slopes = (sat.gradient_quality, sat.stronger, sat.longer)
     own = (*slopes, sat.activations, sat.large_alpha, sat.elsewhere, sat.scaling)
     accurate = (splash.accuracy, splash.choices, splash.readings)
     units = (*accurate, splash.robustness, splash.adversarial, splash.seeds_of)

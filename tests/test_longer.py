@@ -1,0 +1,97 @@
+"""Does a lead last: SiLU less ReLU after longer trainings, over seeds, and the change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import tiny
+from made import held, right
+from robust_activations.figures import longer
+from robust_activations.stats import over_seeds
+from robust_activations.studies import sat
+
+
+def trained(times: int, name: str, seed: int, correct: int, **changes):
+    """The record of a run of `sat.longer("cpu")`, right on so many of 200 images."""
+    (run,) = (run for run in sat.longer("cpu")[times][name] if run.seed == seed)
+    return replace(tiny.record(run, right(correct)), **changes)
+
+
+def pairs(times: int, *leads: int, silu: int = 100) -> list:
+    """ReLU and SiLU with these differences in images, from seed 0 on."""
+    return [
+        record
+        for seed, lead in enumerate(leads)
+        for record in (trained(times, "silu", seed, silu), trained(times, "relu", seed, silu - lead))
+    ]
+
+
+def found(*records) -> longer.Lengths:
+    return longer.lengths("cpu", held(*records)[0])
+
+
+def test_the_lead_is_told_over_seeds_and_of_few_over_images():
+    one = found(*pairs(1, 2, 4, 6), *pairs(2, 8, 8))
+    assert [(length.epochs, len(length.pairs)) for length in one.found] == [(3, 3), (6, 2)]
+    several, few = (one.lead(length) for length in one.found)
+    assert several == pytest.approx((0.02, *over_seeds([0.01, 0.02, 0.03])[1:]))
+    assert few.value == pytest.approx(0.04)
+    assert 0 < few.low < 0.04 < few.high < 0.08  # two seeds alike: a t interval would have no width
+
+
+def test_the_change_is_that_of_the_seeds_that_both_have():
+    one = found(*pairs(1, 2, 4, 6), *pairs(2, 4, 8, 12))
+    change, seeds = one.change(*one.found)
+    assert seeds == 3
+    assert change == pytest.approx((0.02, *over_seeds([0.01, 0.02, 0.03])[1:]))
+    late = found(*pairs(1, 2, 4), *pairs(2, 4, 8, 12)[4:])
+    assert late.change(*late.found) is None
+
+
+def test_a_pair_of_which_one_is_missing_or_collapsed_does_not_count():
+    whole = pairs(2, 2, 2, 2)
+    fallen = replace(whole[0], collapsed="it fell")
+    one = found(*pairs(1, 2), fallen, whole[1], whole[2], *whole[4:])
+    assert [[*length.pairs] for length in one.found] == [[0], [2]]
+
+
+@pytest.mark.parametrize(
+    ("later", "told"), [((8, 10, 12), "**grew**"), ((-2, 0, 2), "**shrank**"), ((2, 10, -2), "may be unchanged")]
+)
+def test_words_say_whether_it_lasts(later, told):
+    said = longer.lasts(found(*pairs(1, 2, 4, 6), *pairs(2, *later, silu=120)))
+    assert f"From 3 to 6 epochs the lead {told}" in said
+    assert "SiLU less ReLU, under PGD-50, in points: +2.0 [" in said
+    assert "after 3 epochs (3 seeds) and +" in said.replace("−", "+")
+    relu = 60 - sum(later) / 6
+    assert f"ReLU itself is right on 48.0 and {relu:.1f} % then." in said
+    first = f"{later[0] / 2:+.1f} [".replace("-", "−")
+    assert f"Seed 0 of 6 epochs had been seen ({first}" in said
+
+
+def test_words_need_two_lengths_and_tell_of_a_look_only_where_seeds_were_added():
+    assert longer.lasts(found()) == longer.lasts(found(*pairs(1, 2, 4))) == ""
+    said = longer.lasts(found(*pairs(1, 2), *pairs(2, 4)))
+    assert "(1 seed, interval over the images)" in said
+    assert "had been seen" not in said
+
+
+def test_the_figure_has_a_dot_a_seed_and_the_mean_beside_them():
+    one = found(*pairs(1, 2, 4, 6), *pairs(2, 8, 8))
+    accuracy, ahead = longer.figure([one]).axes
+    dots = [line for line in accuracy.lines if line.get_linestyle() == "None"]
+    assert [len(line.get_xdata()) for line in dots] == [3, 2, 3, 2]
+    hollow = [line.get_ydata() for line in ahead.lines if line.get_markerfacecolor() == "white"]
+    assert [list(own) for own in hollow] == [pytest.approx([1, 2, 3]), pytest.approx([4, 4])]
+    assert accuracy.get_title() == "cpu: right under PGD-50"
+
+
+def test_what_is_planned_differs_in_the_epochs_alone():
+    usual, *others = sat.longer("cpu").values()
+    for own in others:
+        for name in ("relu", "silu"):
+            for run, short in zip(own[name], usual[name], strict=False):
+                assert replace(run, schedule=short.schedule) == short
+                assert run.schedule.epochs % short.schedule.epochs == 0
