@@ -314,18 +314,6 @@ results.dots(
     baseline=LABELS["none"],
 )
 
-# %% mystnb={"markdown_format": "myst"} tags=["hide-input"]
-parts = []
-for scale, rows in controls.items():
-    named = {row.label: row for row in rows}
-    efforts = [row for row in rows if row.label in CONTROLS]
-    for label in ("SiLU", LABELS["both"], LABELS["none"]):
-        if label in named and efforts:
-            table = tables.paired_table(named[label], efforts, tests[scale], heading="More effort")
-            parts += [f"*Scale `{scale}`, against {label}*", table]
-Markdown("\n\n".join(parts))
-
-
 # %% tags=["remove-cell"]
 def worded(one):
     """One comparison: by how much, and whether chance would do."""
@@ -333,20 +321,20 @@ def worded(one):
     return f"{one.name} {'**differs by**' if one.differs else 'may differ by chance:'} {by}"
 
 
-words = []
+words, folded = [], {}
 for scale, rows in controls.items():
     named = {row.label: row for row in rows}
     efforts = [row for row in rows if row.label in CONTROLS]
-    said = {
-        label: "; ".join(worded(one) for one in comparisons.against(named[label], efforts, tests[scale]))
-        for label in (LABELS["none"], "SiLU", LABELS["both"])
-        if label in named
-    }
+    said = {}
+    for label in (LABELS["none"], "SiLU", LABELS["both"]):
+        if label in named:
+            said[label] = "; ".join(worded(one) for one in comparisons.against(named[label], efforts, tests[scale]))
+            table = tables.paired_table(named[label], efforts, tests[scale], heading="More effort")
+            folded[f"Scale `{scale}`, against {label}"] = table
     words.append(f"**Scale `{scale}`.** " + " ".join(f"From {label}: {one}." for label, one in said.items() if one))
-sentence = "\n\n".join(words)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-Markdown(sentence)
+Markdown("\n\n".join([*words, box("The same as tables", folded)]))
 
 # %% [markdown]
 # The comparison of SiLU with ReLU trained twice as long is the one that a claim below is about. Two cautions. Where ReLU
@@ -363,7 +351,7 @@ Markdown(sentence)
 # %% tags=["remove-cell"]
 long = [one for scale in paths.SCALES if len((one := longer.lengths(scale, ledgers[scale])).found) > 1]
 
-# %% mystnb={"image": {"alt": "For each scale two panels over the number of epochs. To the left accuracy under attack, which grows with the epochs, a dot for each seed of ReLU and of SiLU and lines through their means. To the right how many points SiLU is ahead, a hollow dot for each seed, and the mean with its interval.", "width": "560px"}, "figure": {"caption": "Measured: ReLU and SiLU trained for longer. Left: accuracy under attack, a dot for each seed, and lines through the means. Right: SiLU less ReLU, a hollow dot for each seed; diamond: the mean with its 95 % interval, over the seeds where there are three or more, otherwise over the images.", "name": "fig-gradient-longer"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "For each scale two panels over the number of epochs. To the left accuracy under attack, which grows with the epochs, a dot for each seed of ReLU and of SiLU and lines through their means. To the right how many points SiLU is ahead, a hollow dot for each seed, and the mean with its interval.", "width": "560px"}, "figure": {"caption": "Measured: ReLU and SiLU trained for longer. Left: accuracy under attack, a dot for each seed, and lines through the means. Right: SiLU less ReLU, a hollow dot for each seed; diamond: the mean with its 95 % interval, over the seeds where there are several, otherwise over the images.", "name": "fig-gradient-longer"}} tags=["hide-input"]
 longer.figure(long)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]

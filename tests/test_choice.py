@@ -10,7 +10,7 @@ import tiny
 from made import entries, held, right
 from robust_activations import stats, studies
 from robust_activations.figures import choice, standings
-from robust_activations.studies import paf, protocol
+from robust_activations.studies import paf, protocol, sat
 
 RECIPE = protocol.recipe("digits")
 RELU = RECIPE("relu")
@@ -108,6 +108,15 @@ def test_the_conclusion_names_what_gains_most():
     chance = choice.conclusion(of((RECIPE("silu"), 101), (WIDER, 104)))
     assert "another network (width 32) gained more (+2.0, which may be chance) than any" in chance
     assert choice.conclusion(of((WIDER, 104))) == ""
+
+
+def test_a_training_that_is_not_twice_as_long_is_told_with_both_lengths():
+    plan = sat.longer("cpu")
+    counted = ((1, "relu", 100), (1, "silu", 105), (2, "relu", 120), (4, "relu", 150))
+    records, _ = held(*(tiny.record(plan[times][name][0], right(count)) for times, name, count in counted))
+    said = choice.conclusion(choice.levers("cpu", records))
+    assert "on CIFAR-10, training for 12 epochs instead of 3 gained more (+25.0) than any of 1" in said
+    assert "doubling the epochs, +10.0." in choice.weighed(choice.levers("cpu", records))
 
 
 def test_words_weigh_gains_with_gains_and_losses_with_losses():

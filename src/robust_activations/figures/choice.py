@@ -192,9 +192,11 @@ def _gain(change: Change) -> str:
 
 
 def _done(change: Change, base: Run) -> str:
-    """`doubling the epochs`, `another weight decay (0.01)`."""
+    """`doubling the epochs`, `training for 12 epochs instead of 3`, `another weight decay (0.01)`."""
     if change.label == f"{2 * base.schedule.epochs} epochs":
         return "doubling the epochs"
+    if change.kind == "another number of epochs":
+        return f"training for {change.label} instead of {base.schedule.epochs}"
     return f"{change.kind} ({change.label})"
 
 

@@ -25,7 +25,6 @@ from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
 from robust_activations.studies.pairs import rights
 
-FEW = 3  # seeds: of fewer an interval says nothing, and that over the images stands instead
 ASIDE = 0.06  # how far ReLU's and SiLU's dots stand apart, as a share of the epochs
 
 
@@ -59,7 +58,7 @@ class Lengths:
     found: Sequence[Length]
 
     def lead(self, one: Length) -> Interval:
-        """How far SiLU is ahead; the interval is over seeds, or of fewer than `FEW` over the images."""
+        """How far SiLU is ahead; the interval is over seeds, of a single one over the images."""
         return _mean([*one.leads(self.attack).values()])
 
     def change(self, one: Length, later: Length) -> tuple[Interval, int] | None:
@@ -70,9 +69,9 @@ class Lengths:
 
 
 def _mean(each: Sequence[np.ndarray]) -> Interval:
-    if len(each) >= FEW:
+    if len(each) > 1:
         return Interval(*over_seeds([float(one.mean()) for one in each]))
-    found = over_images(each, [1 / len(each)] * len(each))
+    found = over_images(each, [1.0])
     return Interval(found.mean, *found.interval)
 
 
@@ -92,15 +91,18 @@ def lengths(scale: str, records: Ledger) -> Lengths:
     return Lengths(scale, attack or "pgd20", found)
 
 
+def leads(one: Lengths) -> str:
+    """SiLU's lead after each number of epochs."""
+    said = (f"{span(one.lead(each))} after {each.epochs} epochs ({_over(len(each.pairs))})" for each in one.found)
+    return f"SiLU less ReLU, {under(one.attack)}, in points: {listed(said)}."
+
+
 def lasts(one: Lengths) -> str:
-    """SiLU's lead after each number of epochs, and whether it has changed since the first; nothing of a single one."""
+    """`leads`, and whether the lead has changed since the first; nothing of a single length."""
     if len(one.found) < 2:
         return ""
     first, *others = one.found
-    leads = listed(
-        f"{span(one.lead(each))} after {each.epochs} epochs ({_over(len(each.pairs))})" for each in one.found
-    )
-    said = [f"**Scale `{one.scale}`.** SiLU less ReLU, {under(one.attack)}, in points: {leads}."]
+    said = [f"**Scale `{one.scale}`.** {leads(one)}"]
     for later in others:
         if change := one.change(first, later):
             at, seeds = change
@@ -123,7 +125,7 @@ def _looked(one: Lengths) -> list[str]:
 
 
 def _over(seeds: int) -> str:
-    return counted(seeds, "seed") + (", interval over the images" if seeds < FEW else "")
+    return counted(seeds, "seed") + (", interval over the images" if seeds == 1 else "")
 
 
 def figure(scales: Sequence[Lengths]) -> Figure:

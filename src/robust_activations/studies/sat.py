@@ -16,7 +16,7 @@ from robust_activations.data import Augment
 from robust_activations.evaluation import Suite
 from robust_activations.run import Run
 from robust_activations.studies.base import ACTIVATION, Claim, Reported, Study, Wanted, compare
-from robust_activations.studies.protocol import light, recipe, seeds
+from robust_activations.studies.protocol import LAST, light, recipe, seeds
 from robust_activations.studies.verdicts import every
 from robust_activations.training import Objective, Schedule
 
@@ -48,15 +48,18 @@ def stronger(scale: str) -> list[Run]:
 
 
 def longer(scale: str) -> dict[int, dict[str, list[Run]]]:
-    """ReLU and SiLU by how many times the epochs they have, a run a seed: does a lead last, or was it a quick start?"""
-    make = _make(scale)
-    epochs, out = make("relu").schedule.epochs, {}
+    """ReLU and SiLU by how many times the epochs they have, a run a seed: does a lead last, or was it a quick start?
+
+    Those that were trained longest go through AutoAttack as well.
+    """
+    make, out = _make(scale), {}
+    schedule, suite = make("relu").schedule, make("relu").suite
+    thorough = {"suite": replace(suite, attacks=(*suite.attacks, "autoattack"), last=LAST)}
     for times, own in LONGER.get(scale, {1: (0,), 2: (0,)}).items():
-        schedule = replace(make("relu").schedule, epochs=times * epochs)
-        extra = light(scale) if times > 1 else {}
-        out[times] = {
-            name: [make(name, schedule=schedule, seed=seed, **extra) for seed in own] for name in ("relu", "silu")
+        more = {1: {}, 2: light(scale), 4: thorough}[times] | {
+            "schedule": replace(schedule, epochs=times * schedule.epochs)
         }
+        out[times] = {name: [make(name, seed=seed, **more) for seed in own] for name in ("relu", "silu")}
     return out
 
 
