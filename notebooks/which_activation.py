@@ -8,7 +8,6 @@
 
 # %% tags=["hide-input"]
 from dataclasses import replace
-from functools import partial
 
 import torch
 
@@ -17,7 +16,7 @@ from robust_activations.attacks import Threat
 from robust_activations.figures import answers, choice, claims, measured, prices, sanity, saved, standings
 from robust_activations.figures.advice import advice, answered
 from robust_activations.figures.rows import ATTACKS, under
-from robust_activations.studies import curves, protocol
+from robust_activations.studies import curves, protocol, sat
 
 records = studies.collect("all")  # trains what is missing at scale digits
 judged = claims.judged()
@@ -207,8 +206,8 @@ prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 #
 # ## Without adversarial training
 #
-# The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each pair of panels the upper
-# shows networks that were trained on attacked images, the lower those that were not (PSSiLU was trained on attacked images alone). Between the curves
+# The same network attacked at growing ε: on CIFAR-10 as measured once from saved networks, on the digits live. Of each data set the last panel
+# shows networks that were trained on clean images (PSSiLU was trained on attacked images alone). Between the curves
 # of a panel lies the activation (and the luck of each training), between the panels lies the training. At the small ε where a network that was trained on clean images still gets something
 # right, activations differ there too ({doc}`/notebooks/sparta_02_readings`, {doc}`/notebooks/splash_03_robustness`); none of them lasts to the dotted line.
 # How an attack on each looks: {doc}`/notebooks/pictures`.
@@ -217,18 +216,21 @@ prices.price_figure({titles[scale]: found for scale, found in priced.items()})
 digit = data.load("digits")
 images, labels = digit.test_images[:200], digit.test_labels[:200]
 threats = [Threat("linf", f"{255 * radius:g}/255") for radius in (0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)]
-plans = {
+LONGER = "trained on attacked images for longer"
+plans = {  # functions from an activation to runs, by seed
     "CIFAR-10": {
-        "trained on attacked images": protocol.recipe("cpu"),
-        "trained on clean images": partial(protocol.standard, "cpu", "cifar10", "resnet20", attacked=True),
+        "trained on attacked images": lambda name: [protocol.recipe("cpu")(name, seed=s) for s in protocol.seeds("cpu")],
+        LONGER: lambda name: sat.longer("cpu")[4][name],
+        "trained on clean images": lambda name: [protocol.standard("cpu", "cifar10", "resnet20", name, attacked=True)],
     },
     "Digits": {
-        "trained on attacked images": protocol.recipe("digits"),
-        "trained on clean images": partial(protocol.standard, "digits", "digits", "digits_cnn"),
+        "trained on attacked images": lambda name: [protocol.recipe("digits")(name)],
+        "trained on clean images": lambda name: [protocol.standard("digits", "digits", "digits_cnn", name)],
     },
 }
 shown_names = {
     "trained on attacked images": ("relu", "silu", "pssilu", "splash", "sparta"),
+    LONGER: ("relu", "silu"),
     "trained on clean images": ("relu", "silu", "splash", "sparta"),
 }
 
@@ -240,9 +242,8 @@ def live(run):
     return network and curves.along(network, images, labels, threats)
 
 
-def curve(make, name):
+def curve(several):
     """The first seed that there is, and its curve: at the digits seed 0, elsewhere one whose network was kept."""
-    several = [make(name, seed=seed) for seed in protocol.seeds("cpu")]
     if several[0].dataset == "digits":
         return (one := live(several[0])) and (0, one)
     return curves.first(kept, several)
@@ -250,9 +251,9 @@ def curve(make, name):
 
 panels, absent, seeds = {}, {}, {}
 for place, both in plans.items():
-    radius = both["trained on attacked images"]("relu").threat.radius
+    radius = both["trained on attacked images"]("relu")[0].threat.radius
     for how, make in both.items():
-        found = {name: curve(make, name) for name in shown_names[how]}
+        found = {name: curve(make(name)) for name in shown_names[how]}
         own = {name: one for name, one in found.items() if one}
         absent[f"{place}, {how}"] = [name for name in shown_names[how] if name not in own]
         if own:
@@ -260,7 +261,7 @@ for place, both in plans.items():
             title = f"{place}, {how}, n = {own[next(iter(own))][1].n}"
             panels[place, how] = sanity.falling({name: one for name, (_, one) in own.items()}, title, radius)
 
-# %% mystnb={"image": {"alt": "Pairs of panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation, in the upper panel of a pair of networks trained on attacked images, in the lower of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the larger marker lies below. The first n test images. Digits: trained with PGD-7 at ε = 38.25/255 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 or on clean images, three epochs. One network each, best epoch; the list below says of which seed.", "name": "fig-choice-eps"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Panels of curves, for CIFAR-10 and for the digits: accuracy against epsilon, one curve with a band for each activation. Of each data set the first panel is of networks trained on attacked images, for CIFAR-10 a second one of ReLU and SiLU trained so for longer, the last of networks trained on clean images, where all curves fall to 0 much earlier. A dotted line marks the epsilon of adversarial training.", "width": "560px"}, "figure": {"caption": "Accuracy under PGD-20 (one start) against ε, with 95 % Wilson intervals (bands); an image that has fallen stays fallen. Dotted: the ε of adversarial training. Where curves coincide, the larger marker lies below. The first n test images. Digits: trained with PGD-7 at ε = 38.25/255 or on clean images, eight epochs. CIFAR-10: ResNet-20, trained with N-FGSM at ε = 8/255 or on clean images, three epochs, and for longer twelve. One network each, best epoch; the list below says of which seed.", "name": "fig-choice-eps"}} tags=["hide-input"]
 sanity.curves(*panels.values())
 
 # %% tags=["remove-cell"]

@@ -20,7 +20,7 @@ from robust_activations.figures.frames import INK
 from robust_activations.figures.prose import counted, listed
 from robust_activations.figures.rows import Interval, under
 from robust_activations.ledger import Ledger, Record
-from robust_activations.stats import over_images, over_seeds
+from robust_activations.stats import mcnemar, over_images, over_seeds
 from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
 from robust_activations.studies.pairs import rights
@@ -113,6 +113,28 @@ def lasts(one: Lengths) -> str:
             )
     grown = listed(f"{100 * fmean(each.accuracies('relu', one.attack)):.1f}" for each in one.found)
     return " ".join([*said, f"ReLU itself is right on {grown} % then.", *_looked(one)])
+
+
+def under_autoattack(one: Lengths) -> str:
+    """What AutoAttack leaves of each pair that went through it, and SiLU's lead under it; on the same images PGD-50."""
+    said = []
+    for length in one.found:
+        for seed, pair in length.pairs.items():
+            if strongest(pair) != "autoattack":
+                continue
+            hard = rights(*pair, "autoattack")
+            n = len(hard[0])
+            soft = [right[:n] for right in rights(*pair, "pgd50")]
+            left = [
+                f"{style.title(record.run.activation)} {100 * after.mean():.1f} % (PGD-50 {100 * before.mean():.1f} %)"
+                for record, after, before in zip(pair, hard, soft, strict=True)
+            ]
+            under_it, before = (span(Interval.of(mcnemar(*both))) for both in (hard, soft))
+            said.append(
+                f"After {length.epochs} epochs at scale `{one.scale}` (seed {seed}, n = {n:,}) AutoAttack leaves "
+                f"{listed(left[::-1])}. SiLU less ReLU is {under_it} points under it and {before} under PGD-50."
+            )
+    return " ".join(said)
 
 
 def _looked(one: Lengths) -> list[str]:
