@@ -28,10 +28,10 @@ from robust_activations import attacks, data, paths, runs, studies
 from robust_activations.activations import smooth as library
 from robust_activations.attacks import PGD
 from robust_activations.evaluation import Outcome, under_attack
-from robust_activations.figures import claims, comparisons, gradients, longer, results, standings, tables
+from robust_activations.figures import claims, comparisons, gradients, longer, margins, results, standings, tables
 from robust_activations.figures.rows import Row
 from robust_activations.stats import mcnemar, over_seeds
-from robust_activations.studies import sat
+from robust_activations.studies import curves, sat
 from robust_activations.studies.base import strongest
 
 records = studies.collect("sat")  # trains what is missing
@@ -356,7 +356,10 @@ longer.figure(long)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
 note("longest", max(length.epochs for one in long for length in one.found))
-Markdown("\n\n".join(longer.lasts(one) for one in long))
+twice = [run for own in sat.longer("cpu")[2].values() for run in own]
+hard = margins.lead(curves.of(curves.read(paths.ledger("cpu") / "margin-cpu.json"), twice), ledgers["cpu"])
+said = [longer.lasts(one) for one in long]
+Markdown("\n\n".join([*said, *([f"*Twice as long at `cpu`, with another loss.* {hard}"] if hard else [])]))
 
 # %% [markdown]
 # The interval of the change says how large a change could have been missed. {glue:text}`longest` epochs are still not many:

@@ -51,7 +51,6 @@ note("others_tested", tested)
 note("levers_attacks", listed(dict.fromkeys(ATTACKS[one.attack] for one in levers.values())))
 hard = curves.read(paths.ledger("cpu") / f"margin-{best.scale}.json")
 note("margin_lead", margins.lead(curves.of(hard, [record.run for record in best.records]), ledgers[best.scale]))
-note("longer_leads", longer.leads(longer.lengths(best.scale, ledgers[best.scale])))
 note("epochs", best.of("relu")[0].run.schedule.epochs)
 note("next_scale", "paper" if best.scale in ("gpu", "paper") and best.core else "gpu")
 titles = {one.scale: f"scale {one.scale}: {one.title()}" for one in scales}
@@ -98,6 +97,7 @@ ANSWERS = {
         contradicted="ReLU was ahead. What other changes bring: {numref}`fig-choice-levers`.",
         undecided="Our records do not tell the two apart.",
     ),
+    "Does SiLU's lead last when the training is longer?": longer.answer(longer.lengths(best.scale, ledgers[best.scale])),
     "Does SiLU cost accuracy on clean images?": advice(
         judged,
         "sat-free",
@@ -306,8 +306,7 @@ Markdown(
 # - **Small effects cannot be detected here.** Absence of evidence is not evidence of absence.
 # - **Seeds.** Where ReLU has one seed, the interval is that of the images alone; another training of the same network would move it.
 # - **Short training.** What overfits late, or pays late, has little time to do so in {glue:text}`epochs` epochs, those of the largest scale here;
-#   {cite:t}`singla2021` and {cite:t}`xie2020` are about long trainings. What we have of longer ones ({doc}`/notebooks/sat_02_gradient_quality`):
-#   {glue:text}`longer_leads`
+#   {cite:t}`singla2021` and {cite:t}`xie2020` are about long trainings. What we have of longer ones: {numref}`fig-gradient-longer`.
 # - **One recipe.** {cite:t}`huang2023` tune weight decay for each activation. The figures here do not; {doc}`/notebooks/protocol_01_ranking` has a table
 #   of those that were tuned.
 # - **Attacks.** {numref}`fig-choice-levers` rests on {glue:text}`levers_attacks`, {numref}`fig-choice-eps` on PGD-20 and {numref}`fig-choice-price` on

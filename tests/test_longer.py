@@ -99,6 +99,19 @@ def test_what_is_planned_differs_in_the_epochs_alone():
                 assert run.schedule.epochs % short.schedule.epochs == 0
 
 
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        ((8, 10, 12), "As far as we went: SiLU was still ahead of ReLU after 6 epochs."),
+        ((-8, -10, -12), "No: after 6 epochs SiLU was behind ReLU."),
+        ((-8, 10, 2), "Our records do not tell SiLU from ReLU after 6 epochs."),
+        ((8,), "Our records cannot say yet."),
+    ],
+)
+def test_the_answer_is_that_of_the_longest_training_with_several_seeds(later, said):
+    assert longer.answer(found(*pairs(1, 2, 4, 6), *pairs(2, *later), *pairs(4, -20))).said == said
+
+
 def test_autoattack_stands_beside_pgd_on_the_same_images():
     def hard(record, left: int):
         outcomes = {**record.best.outcomes, "autoattack": Outcome.of(torch.tensor(right(left, 100)), 0.5)}

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from robust_activations.figures import frames, style
+from robust_activations.figures.advice import Advice
 from robust_activations.figures.comparisons import span
 from robust_activations.figures.frames import INK
 from robust_activations.figures.prose import counted, listed
@@ -113,6 +114,21 @@ def lasts(one: Lengths) -> str:
             )
     grown = listed(f"{100 * fmean(each.accuracies('relu', one.attack)):.1f}" for each in one.found)
     return " ".join([*said, f"ReLU itself is right on {grown} % then.", *_looked(one)])
+
+
+def answer(one: Lengths) -> Advice:
+    """For somebody who trains for longer than the usual runs: after the most epochs that several seeds have."""
+    last = next((each for each in reversed(one.found[1:]) if len(each.pairs) > 1), None)
+    if last is None:
+        return Advice("Our records cannot say yet.", "Not measured with several seeds yet.")
+    low, high = one.lead(last)[1:]
+    if low > 0:
+        said = f"As far as we went: SiLU was still ahead of ReLU after {last.epochs} epochs."
+    elif high < 0:
+        said = f"No: after {last.epochs} epochs SiLU was behind ReLU."
+    else:
+        said = f"Our records do not tell SiLU from ReLU after {last.epochs} epochs."
+    return Advice(said, f"At `{one.scale}`: {leads(one)}")
 
 
 def under_autoattack(one: Lengths) -> str:
