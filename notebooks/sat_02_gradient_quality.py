@@ -355,7 +355,7 @@ long = [one for scale in paths.SCALES if len((one := longer.lengths(scale, ledge
 longer.figure(long)
 
 # %% mystnb={"markdown_format": "myst"} tags=["remove-input"]
-note("longest", max(length.epochs for one in long for length in one.found))
+note("longest", long[-1].found[-1].epochs)
 twice = [run for own in sat.longer("cpu")[2].values() for run in own]
 hard = margins.lead(curves.of(curves.read(paths.ledger("cpu") / "margin-cpu.json"), twice), ledgers["cpu"])
 said = [longer.lasts(one) for one in long]

@@ -516,8 +516,8 @@ Markdown(made)
 
 # %% [markdown]
 # A verdict on AutoAttack needs records that have it. At `cpu` only the longest trainings of ReLU and SiLU do, at `gpu` and
-# `paper` more would; the live attack above is a demonstration. And each claim is tested by itself, and of `sat-smooth` each activation, corrected for their number. The tables
-# above correct for all of their comparisons.
+# `paper` more would; the live attack above is a demonstration. And each claim is tested by itself, and of `sat-smooth` each
+# activation, corrected for their number. The tables above correct for all of their comparisons.
 #
 # ## What critics found, and what to hold against the experiment
 #

@@ -123,7 +123,7 @@ def answer(one: Lengths) -> Advice:
         return Advice("Our records cannot say yet.", "Not measured with several seeds yet.")
     low, high = one.lead(last)[1:]
     if low > 0:
-        said = f"As far as we went: SiLU was still ahead of ReLU after {last.epochs} epochs."
+        said = f"SiLU was still ahead of ReLU after {last.epochs} epochs, the most that several seeds had."
     elif high < 0:
         said = f"No: after {last.epochs} epochs SiLU was behind ReLU."
     else:
