@@ -71,6 +71,7 @@ def test_words_say_whether_it_lasts(later, told):
     assert f"ReLU itself is right on 48.0 and {relu:.1f} % then." in said
     first = f"{later[0] / 2:+.1f} [".replace("-", "−")
     assert f"Seed 0 of 6 epochs had been seen ({first}" in said
+    assert said.endswith("2 of these 5 seeds have no record yet.")
 
 
 def test_words_need_two_lengths_and_tell_of_a_look_only_where_seeds_were_added():

@@ -154,12 +154,14 @@ def under_autoattack(one: Lengths) -> str:
 
 
 def _looked(one: Lengths) -> list[str]:
-    """What had been seen when the rest was planned (`sat.LONGER`)."""
-    twice = one.found[1]
-    if one.scale not in sat.LONGER or len(twice.pairs) < 2 or 0 not in twice.pairs:
+    """What had been seen when the rest was planned (`sat.LONGER`), and how much of the plan is recorded."""
+    twice, planned = one.found[1], len(sat.longer(one.scale)[2]["relu"])
+    if planned < 2 or len(twice.pairs) < 2 or 0 not in twice.pairs:
         return []
     seen = span(one.lead(Length(twice.epochs, {0: twice.pairs[0]})))
-    return [f"Seed 0 of {twice.epochs} epochs had been seen ({seen}) when the other long trainings were planned."]
+    said = f"Seed 0 of {twice.epochs} epochs had been seen ({seen}) when the other long trainings were planned."
+    left = planned - len(twice.pairs)
+    return [f"{said} {left} of these {planned} seeds have no record yet." if left else said]
 
 
 def _over(seeds: int) -> str:
