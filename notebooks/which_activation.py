@@ -176,7 +176,7 @@ Markdown("\n\n".join(f"**{said}**" for one in levers.values() if (said := choice
 
 # %% [markdown]
 # The protocol trains a network with ReLU ({doc}`/notebooks/protocol_01_ranking`). Among all runs of all studies we look for those that differ from
-# that one *in a single thing*: another activation, another seed, twice the epochs, a narrower or wider network, another way of training. Each is
+# that one *in a single thing*: another activation, another seed, more epochs, a narrower or wider network, another way of training. Each is
 # compared with it on the same test images, under the strongest attack that all of them have been through.
 
 # %% mystnb={"image": {"alt": "A panel for each scale, the largest on top and the digits below, with a row for each kind of change, such as another activation, another seed, another number of epochs, another network. In each row a dot for each run, placed at its robust accuracy above that of the ReLU run; a vertical line marks no difference. Full dots differ beyond chance, hollow ones may not. The outermost dots of a row are named, and SiLU and GELU.", "width": "560px"}, "figure": {"caption": "What one change to the protocol's ReLU run does to robust accuracy. A dot is a run; full dots differ from ReLU's run by more than the chance of the test images (McNemar's exact test, Holm's correction over all activations and over all other changes, an interval that excludes 0). What lies far out is an arrow at the edge with its number. The dots of a long row take turns in height, which means nothing. One seed each, best epoch; data, ε, n and attack are in the titles.", "name": "fig-choice-levers"}} tags=["hide-input"]
