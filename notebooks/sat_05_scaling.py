@@ -21,7 +21,7 @@ from robust_activations.figures import claims, cost, results, scaling, style, ta
 from robust_activations.figures.rows import Line, Row
 from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
-from robust_activations.studies.pairs import paired
+from robust_activations.studies.pairs import gain, paired
 
 studies.collect("sat")  # trains what is missing
 ledgers = studies.ledgers()
@@ -334,7 +334,7 @@ results.sweep(
 # mean is Student's.
 
 # %%
-print(getsource(scaling.gain), getsource(scaling.more_gain), sep="\n")
+print(getsource(gain), getsource(scaling.more_gain), sep="\n")
 
 # %% tags=["remove-cell"]
 contrasts, said = {}, []
@@ -529,7 +529,7 @@ for title, run in sat.scaling("digits")["width"].items():
 
 # %%
 sizes = measured["digits"]["width"]
-per_image = {name: scaling.gain(sizes[name][-1][1], sizes[name][0][1], attack) for name in NAMES}
+per_image = {name: gain(sizes[name][-1][1], sizes[name][0][1], attack) for name in NAMES}
 spread = (per_image["silu"] - per_image["relu"]).std(ddof=1)
 print(f"standard deviation {spread:.2f}: about {(1.96 * spread / 0.02) ** 2:,.0f} images")
 

@@ -17,6 +17,7 @@ from robust_activations.figures.sanity import Panel
 from robust_activations.stats import wilson
 from robust_activations.studies import sat
 from robust_activations.studies.curves import Curve
+from robust_activations.studies.pairs import gain
 
 THREAT = Threat("linf", "51/255")
 
@@ -42,7 +43,7 @@ def test_gains_from_size_are_image_by_image():
 
     silu = record([1, 1, 1, 0]), record([0, 0, 1, 1])
     relu = record([1, 1, 0, 0]), record([0, 1, 0, 0])
-    assert scaling.gain(*silu, "pgd20").tolist() == [1, 1, 0, -1]
+    assert gain(*silu, "pgd20").tolist() == [1, 1, 0, -1]
     more = scaling.more_gain(silu, relu, "pgd20")  # images: 0, 1, 0, -1
     assert (more.value, more.low) == (0, pytest.approx(-more.high))
     assert more.high == pytest.approx(3.182446 * np.std([0, 1, 0, -1], ddof=1) / 2)

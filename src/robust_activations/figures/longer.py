@@ -24,7 +24,7 @@ from robust_activations.ledger import Ledger, Record
 from robust_activations.stats import mcnemar, over_images, over_seeds
 from robust_activations.studies import sat
 from robust_activations.studies.base import strongest
-from robust_activations.studies.pairs import rights
+from robust_activations.studies.pairs import gain, rights
 
 ASIDE = 0.06  # how far ReLU's and SiLU's dots stand apart, as a share of the epochs
 
@@ -37,9 +37,8 @@ class Length:
     pairs: Mapping[int, tuple[Record, Record]]
 
     def leads(self, attack: str) -> dict[int, np.ndarray]:
-        """By seed and test image: 1 where SiLU alone is right, -1 where ReLU alone is."""
-        both = {seed: rights(*pair, attack) for seed, pair in self.pairs.items()}
-        return {seed: silu.astype(float) - relu for seed, (silu, relu) in both.items()}
+        """By seed the `gain` of SiLU over ReLU, image by image."""
+        return {seed: gain(*pair, attack) for seed, pair in self.pairs.items()}
 
     def accuracies(self, name: str, attack: str) -> list[float]:
         return [

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch.utils.flop_counter import FlopCounterMode
@@ -21,6 +19,7 @@ from robust_activations.figures.rows import Interval
 from robust_activations.ledger import Record
 from robust_activations.run import Run
 from robust_activations.stats import over_seeds
+from robust_activations.studies.pairs import gain
 
 # ---- what is reported -------------------------------------------------------------------------------------------
 
@@ -160,13 +159,6 @@ def _millions(count: int) -> str:
 
 
 # ---- what it brings ---------------------------------------------------------------------------------------------
-
-
-def gain(larger: Record, smaller: Record, attack: str) -> Float[np.ndarray, " n"]:
-    """Image by image: 1 where only the larger network is right under the attack, -1 where only the smaller, else 0."""
-    both = [record.best.outcomes[attack].right for record in (larger, smaller)]
-    n = min(map(len, both))  # always the first test images
-    return both[0][:n].astype(float) - both[1][:n]
 
 
 def more_gain(first: tuple[Record, Record], second: tuple[Record, Record], attack: str) -> Interval:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
+from jaxtyping import Float
 
 from robust_activations.attacks import Threat
 from robust_activations.ledger import Record
@@ -69,8 +70,8 @@ def by_image(pairs: Pairs, names: Sequence[str]) -> tuple[float, tuple[float, fl
     if len(pairs) == 1:
         test = paired(*pairs[0], names[0])
         return test.p, test.interval
-    both = [rights(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
-    found = over_images([one.astype(float) - other for one, other in both], weights(pairs))
+    each = [gain(a, b, name) for (a, b), name in zip(pairs, names, strict=True)]
+    found = over_images(each, weights(pairs))
     return found.p, found.interval
 
 
@@ -94,3 +95,9 @@ def rights(first: Record, second: Record, attack: str) -> tuple[np.ndarray, np.n
     a, b = (record.best.outcomes[attack].right for record in (first, second))
     n = min(len(a), len(b))  # always the first test images
     return a[:n], b[:n]
+
+
+def gain(first: Record, second: Record, attack: str) -> Float[np.ndarray, " n"]:
+    """Image by image: 1 where only the first network is right under the attack, -1 where only the second, else 0."""
+    one, other = rights(first, second, attack)
+    return one.astype(float) - other
